@@ -1,0 +1,1 @@
+"""A shop's handlers for Taskyard: the worked example."""

@@ -1,0 +1,99 @@
+"""The kinds and queues that can be submitted to, kept at hand and looked up anew every few seconds."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+
+from taskyard.database import Cursor
+from taskyard.errors import Fault, InvalidError
+from taskyard.statements import kinds, queues
+from taskyard.statements.kinds import CataloguedKind
+from taskyard_api.readers import Readers
+
+_FRESH_S: Final = 2.0
+_MISSED_S: Final = 0.2
+_FAULTS: Final = 10
+_MESSAGE_CHARS: Final = 300
+
+
+class CheckedKind:
+    """A kind of the catalogue with the validator of its payloads."""
+
+    def __init__(self, entry: CataloguedKind) -> None:
+        self.entry = entry
+        self._validator = Draft202012Validator(entry.payload_schema)
+
+    def check(self, payload: Mapping[str, Any], field: str) -> None:
+        """Raise `InvalidError` with the places where `payload` breaks the kind's JSON Schema, the first few of them."""
+        faults = []
+        for error in self._validator.iter_errors(payload):
+            faults.append(Fault(field + _path(error.absolute_path), error.message[:_MESSAGE_CHARS]))
+            if len(faults) == _FAULTS:
+                break
+        if faults:
+            raise InvalidError(*faults)
+
+
+class Catalogue:
+    """What the record said lately of kinds and queues."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._kinds: dict[str, CheckedKind] = {}
+        self._queues: set[str] = set()
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def kind(self, name: str, field: str) -> CheckedKind:
+        """Return the kind `name`.
+
+        Raises:
+            InvalidError: there is none of that name; lists those that there are, for the field `field`.
+        """
+        await self._refresh(_FRESH_S)
+        if name not in self._kinds:
+            await self._refresh(_MISSED_S)
+        if name not in self._kinds:
+            raise InvalidError(
+                Fault(field, f"no worker has announced the kind {name!r}; known are: {_listed(self._kinds)}")
+            )
+        return self._kinds[name]
+
+    async def check_queue(self, name: str, field: str) -> None:
+        """Raise `InvalidError` where there is no queue `name`."""
+        await self._refresh(_FRESH_S)
+        if name not in self._queues:
+            await self._refresh(_MISSED_S)
+        if name not in self._queues:
+            raise InvalidError(Fault(field, f"there is no queue {name!r}; known are: {_listed(self._queues)}"))
+
+    async def _refresh(self, age_s: float) -> None:
+        """Read the catalogue again where what is at hand is older than `age_s`."""
+        if time.monotonic() - self._read_at < age_s:
+            return
+        async with self._reading:
+            if time.monotonic() - self._read_at < age_s:
+                return
+            found, self._queues = await self._readers.run(_read)
+            self._kinds = {
+                name: known
+                if (known := self._kinds.get(name)) is not None and known.entry == entry
+                else CheckedKind(entry)
+                for name, entry in found.items()
+            }
+            self._read_at = time.monotonic()
+
+
+def _read(cursor: Cursor) -> tuple[dict[str, CataloguedKind], set[str]]:
+    return kinds.catalogue(cursor), queues.names(cursor)
+
+
+def _listed(names: Mapping[str, Any] | set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _path(parts: Any) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)

@@ -1,0 +1,64 @@
+"""The command `taskyard-api`: serves the API until it is told to stop, and then answers what it accepted."""
+
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import typer
+import uvicorn
+
+from taskyard import logs, schema
+from taskyard.database import Session
+from taskyard.errors import TaskyardError
+from taskyard.metrics import registry, serve
+from taskyard_api.app import create_app
+from taskyard_api.settings import ApiSettings
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says when it is told to stop: open long polls would hold it up otherwise."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
+
+
+def run() -> None:
+    """Serve the API.
+
+    Configured by the environment: DATABASE_URL, TASKYARD_API_HOST, TASKYARD_API_PORT and others, see
+    docs/operations.md.
+    """
+    settings = ApiSettings()
+    logs.configure(settings, "api")
+    try:
+        schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-api start"))
+    except TaskyardError as error:
+        raise SystemExit(f"taskyard-api: cannot start: {error}") from error
+    collectors = registry("api")
+    app = create_app(settings, collectors)
+    serve(settings, collectors)
+    config = uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.api_shutdown_s,
+        timeout_keep_alive=75,
+        backlog=4096,
+    )
+    log.info("api runs", host=settings.api_host, port=settings.api_port)
+    _Server(config, app.state.parts.watcher.release).run()
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(run)

@@ -1,0 +1,106 @@
+"""What happens around every request: its id, its size limit, its line in the log, its metrics."""
+
+import re
+import time
+import uuid
+from typing import Any, Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskyard_api.metrics import ApiMetrics
+from taskyard_api.problems import problem
+
+_REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET: Final = frozenset({"/livez", "/readyz"})
+
+log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """The outermost layer of the API. `/tasks/` is `/tasks`: a slash at the end means nothing."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, max_body_bytes: int, max_batch_bytes: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        self._max_batch_bytes = max_batch_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; what is no HTTP passes through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] != "/" and scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id", b""))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.monotonic()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        self._metrics.in_progress.inc()
+        try:
+            limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes
+            if _declared_bytes(headers) > limit_bytes:
+                await problem(413, "too_large", _too_large(limit_bytes))(scope, receive, send_with_id)
+            else:
+                await self._app(scope, _limited(receive, limit_bytes), send_with_id)
+        finally:
+            self._metrics.in_progress.dec()
+            self._observe(scope, status, time.monotonic() - started)
+
+    def _observe(self, scope: Scope, status: int, duration_s: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", "<unmatched>")
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.duration.labels(method, route).observe(duration_s)
+        say = log.debug if scope["path"] in _QUIET else log.info
+        say(
+            "request",
+            method=method,
+            path=scope["path"],
+            route=route,
+            status=status,
+            duration_ms=round(duration_s * 1000, 2),
+        )
+
+
+def _request_id(given: bytes) -> str:
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
+
+
+def _declared_bytes(headers: dict[bytes, bytes]) -> int:
+    declared = headers.get(b"content-length", b"0")
+    return int(declared) if declared.isdigit() else 0
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"the body is larger than {limit_bytes} bytes; store large data elsewhere and send a link to it"
+
+
+def _limited(receive: Receive, limit_bytes: int) -> Receive:
+    """Count what a request without a declared length sends, and refuse it past the limit."""
+    received_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal received_bytes
+        message: dict[str, Any] = dict(await receive())
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > limit_bytes:
+            raise HTTPException(413, _too_large(limit_bytes))
+        return message
+
+    return counted

@@ -1,0 +1,64 @@
+"""A few threads with a connection each, for everything but submissions."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from taskyard.database import Cursor, Session
+from taskyard.errors import OverloadedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Readers:
+    """Runs statements in threads and has async callers wait for them; bounded in threads and in callers."""
+
+    def __init__(self, make_session: Callable[[], Session], threads: int, backlog: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+        self._local = threading.local()
+        self._make_session = make_session
+        self._room = threads + backlog
+
+    async def run(self, statement: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one statement as its own transaction.
+
+        Raises:
+            OverloadedError: too many wait already.
+            UnavailableError: the database is away.
+        """
+        return await self._in_thread(lambda: self._session().run(statement, *args, **kwargs))
+
+    async def transact(self, change: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `change`, which may use several statements, as one transaction. Raises as `run` does."""
+
+        def in_transaction() -> T:
+            with self._session().transaction() as cursor:
+                return change(cursor, *args, **kwargs)
+
+        return await self._in_thread(in_transaction)
+
+    async def compute(self, work: Callable[[], T]) -> T:
+        """Run what would hold up the event loop too long."""
+        return await self._in_thread(work)
+
+    def stop(self) -> None:
+        """End the threads after what they do."""
+        self._threads.shutdown()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._room <= 0:
+            raise OverloadedError("too many requests wait for the database; send this one again a little later")
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._room += 1
+
+    def _session(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self._make_session()
+        return session

@@ -1,0 +1,133 @@
+"""PATCH and DELETE /tasks/{id}, cancel and retry: what people do to tasks that exist."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from taskyard.database import Cursor
+from taskyard.errors import ConflictError
+from taskyard.statements import editing, reading
+from taskyard.statements.editing import Locked
+from taskyard.statements.reading import Task
+from taskyard.states import FINAL, WAITING, Status
+from taskyard_api.parts import Parts, PartsDep, answer
+from taskyard_api.problems import documented
+from taskyard_api.routes.reading import TaskId, no_task
+from taskyard_api.schemas import TaskChange
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+_ALWAYS: Final = frozenset({"name", "tags"})
+_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Task, "description": "The task as it is now."}}
+_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Task, "description": "The task as it is now."}}
+
+
+@router.patch("/{task_id}", summary="Change a task", responses={**_CHANGED, **documented(400, 404, 409, 413, 422)})
+async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: PartsDep) -> Response:
+    """Change its name and tags at any time, the rest only while it waits."""
+    changes = _columns(wanted)
+    if wanted.queue is not None:
+        await parts.catalogue.check_queue(wanted.queue, "queue")
+    if wanted.payload is not None:
+        task = await _existing(parts, task_id)
+        kind = await parts.catalogue.kind(task.kind, "kind")
+        await parts.checker.check_payload(
+            kind, wanted.payload, int(request.headers.get("content-length", "0")), "payload"
+        )
+    if changes:
+        await parts.readers.transact(_edit, task_id, changes)
+        parts.waker.wake()
+    return answer(await _existing(parts, task_id))
+
+
+@router.delete(
+    "/{task_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Delete a task",
+    response_class=Response,
+    responses={204: {"description": "It is gone, with its attempts."}, **documented(404, 409, 422)},
+)
+async def delete(task_id: TaskId, parts: PartsDep) -> Response:
+    """Delete a task that waits or has ended."""
+    await parts.readers.transact(_delete, task_id)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.post(
+    "/{task_id}/cancel",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Cancel a task",
+    responses={**_ACCEPTED, **documented(404, 409, 422)},
+)
+async def cancel(task_id: TaskId, parts: PartsDep) -> Response:
+    """Cancel it: at once while it waits; while it runs its handler is told within a second, and killed after a grace."""
+    await parts.readers.transact(_cancel, task_id)
+    return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
+
+
+@router.post(
+    "/{task_id}/retry",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Try a task once more",
+    responses={**_ACCEPTED, **documented(404, 409, 422)},
+)
+async def retry(task_id: TaskId, parts: PartsDep) -> Response:
+    """Queue a failed or cancelled task again, with all its attempts to spend anew."""
+    await parts.readers.transact(_retry, task_id)
+    parts.waker.wake()
+    return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
+
+
+def _columns(wanted: TaskChange) -> dict[str, Any]:
+    """Return the columns to set; a delay counts from now."""
+    changes = {field: getattr(wanted, field) for field in wanted.model_fields_set}
+    if (delay_s := changes.pop("delay_s", None)) is not None:
+        changes["run_at"] = datetime.now(UTC) + timedelta(seconds=delay_s)
+    return changes
+
+
+async def _existing(parts: Parts, task_id: int) -> Task:
+    task = await parts.readers.run(reading.task, task_id)
+    if task is None:
+        raise no_task(task_id)
+    return task
+
+
+def _locked(cursor: Cursor, task_id: int) -> Locked:
+    task = editing.lock(cursor, task_id)
+    if task is None:
+        raise no_task(task_id)
+    return task
+
+
+def _edit(cursor: Cursor, task_id: int, changes: dict[str, Any]) -> None:
+    task = _locked(cursor, task_id)
+    if task.status not in WAITING and (late := sorted(changes.keys() - _ALWAYS)):
+        raise ConflictError(f"task {task_id} is {task.status}: {', '.join(late)} can be changed only while it waits")
+    editing.edit(cursor, task, changes)
+
+
+def _delete(cursor: Cursor, task_id: int) -> None:
+    task = _locked(cursor, task_id)
+    if task.status is Status.RUNNING:
+        raise ConflictError(f"task {task_id} is running: cancel it first, POST /tasks/{task_id}/cancel")
+    editing.delete(cursor, task)
+
+
+def _cancel(cursor: Cursor, task_id: int) -> None:
+    task = _locked(cursor, task_id)
+    if task.status in FINAL:
+        raise ConflictError(f"task {task_id} is {task.status} already")
+    if task.status is Status.RUNNING:
+        editing.request_cancellation(cursor, task)
+    else:
+        editing.cancel_waiting(cursor, task)
+
+
+def _retry(cursor: Cursor, task_id: int) -> None:
+    task = _locked(cursor, task_id)
+    if task.status not in (Status.FAILED, Status.CANCELLED):
+        raise ConflictError(f"task {task_id} is {task.status}: only failed and cancelled tasks can be retried")
+    editing.retry(cursor, task)

@@ -1,0 +1,138 @@
+"""POST /tasks and POST /tasks/batch: handing work in."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, OverloadedError, UnavailableError
+from taskyard.statements import reading
+from taskyard.statements.reading import Task
+from taskyard.statements.submission import KeyTaken, NewTask, Recorded
+from taskyard_api.metrics import ApiMetrics
+from taskyard_api.parts import Parts, PartsDep, answer
+from taskyard_api.problems import documented
+from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
+from taskyard_api.submissions import idempotency_key
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Sent again with the same body, it brings the first answer again."),
+]
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    summary="Submit a task",
+    responses={
+        201: {"model": Task, "description": "Recorded, durably; `Location` is where to ask for it."},
+        200: {"model": Task, "description": "The task of an earlier request with this Idempotency-Key."},
+        **documented(400, 413, 422),
+    },
+)
+async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """Record a task; it is never lost after this has answered 201."""
+    size_bytes = int(request.headers.get("content-length", "0") or 0) or 1024
+    with _Counted(parts.metrics, submission.kind, 1) as counted:
+        task = await parts.checker.complete(submission, size_bytes, key=idempotency_key(key))
+        counted.known()
+        [recorded] = await parts.writer.record([task], size_bytes)
+        if isinstance(recorded, KeyTaken):
+            counted.result = "replayed"
+            return await _replay(parts, task, recorded)
+    return answer(_task(task, recorded), HTTPStatus.CREATED, {"Location": f"/tasks/{recorded.id}"})
+
+
+@router.post(
+    "/batch",
+    status_code=HTTPStatus.CREATED,
+    summary="Submit up to 1,000 tasks in one transaction",
+    responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 422)},
+)
+async def submit_batch(
+    batch: BatchSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None
+) -> Response:
+    """Record all tasks of the batch, or none where one of them breaks a rule."""
+    if key is not None:
+        raise InvalidError(Fault("Idempotency-Key", "is not taken for a batch; submit tasks one by one to use it"))
+    size_bytes = int(request.headers.get("content-length", "0") or 0) or 1024 * len(batch.tasks)
+    size_each = size_bytes // len(batch.tasks)
+    tasks = [
+        await parts.checker.complete(submission, size_each, field=f"tasks[{index}].")
+        for index, submission in enumerate(batch.tasks)
+    ]
+    recorded = await parts.writer.record(tasks, size_bytes)
+    for task in tasks:
+        parts.metrics.submissions.labels(task.kind, "accepted").inc()
+    documents = [_task(task, one) for task, one in zip(tasks, recorded, strict=True) if isinstance(one, Recorded)]
+    return answer({"tasks": documents}, HTTPStatus.CREATED)
+
+
+class _Counted:
+    """Counts what became of submissions, whichever way their request ends."""
+
+    def __init__(self, metrics: ApiMetrics, kind: str, tasks: int) -> None:
+        self._metrics = metrics
+        self._kind = "unknown"
+        self._given = kind
+        self._tasks = tasks
+        self.result = "accepted"
+
+    def known(self) -> None:
+        """Use the kind as a label: it is one of the catalogue, not anything that a client may write."""
+        self._kind = self._given
+
+    def __enter__(self) -> "_Counted":
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, InvalidError):
+            self.result = "invalid"
+        elif isinstance(error, OverloadedError | UnavailableError):
+            self.result = "rejected"
+        self._metrics.submissions.labels(self._kind, self.result).inc(self._tasks)
+
+
+async def _replay(parts: Parts, task: NewTask, taken: KeyTaken) -> Response:
+    """Answer a request whose key is taken: with its task, where it said the same."""
+    if taken.request_hash != task.request_hash:
+        raise KeyReusedError(
+            Fault("Idempotency-Key", f"was used for another request, of task {taken.id}; use a new key for a new task")
+        )
+    found = await parts.readers.run(reading.task, taken.id)
+    if found is None:
+        raise NotFoundError(f"task {taken.id}, submitted with this Idempotency-Key, was deleted just now")
+    return answer(found, HTTPStatus.OK, {"Location": f"/tasks/{found.id}"})
+
+
+def _task(task: NewTask, recorded: Recorded) -> dict[str, Any]:
+    """Return a task that was just recorded, as GET would show it, without reading it."""
+    return {
+        "id": recorded.id,
+        "name": task.name,
+        "kind": task.kind,
+        "queue": task.queue,
+        "status": recorded.status,
+        "reason": None,
+        "priority": task.priority,
+        "tags": task.tags,
+        "attempt": 0,
+        "max_attempts": task.max_attempts,
+        "timeout_s": task.timeout_s,
+        "progress": None,
+        "progress_note": None,
+        "worker": None,
+        "error_type": None,
+        "error_message": None,
+        "created_at": recorded.created_at,
+        "run_at": recorded.run_at,
+        "queued_at": recorded.queued_at,
+        "started_at": None,
+        "finished_at": None,
+        "cancel_requested_at": None,
+        "payload": task.payload,
+        "result": None,
+    }

@@ -1,0 +1,19 @@
+"""Settings of the API, from the environment."""
+
+from pydantic import Field
+
+from taskyard.settings import DatabaseSettings
+
+
+class ApiSettings(DatabaseSettings):
+    """Where the API listens, and how much it takes on at once."""
+
+    api_host: str = Field("127.0.0.1", description="address that the API listens on")
+    api_port: int = Field(8000, ge=0, le=65535, description="port that the API listens on")
+    api_max_body_bytes: int = Field(1024 * 1024, ge=1024, description="largest request body")
+    api_max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest body of POST /tasks/batch")
+    api_writer_tasks: int = Field(10_000, ge=1, description="submitted tasks that may wait for the writer")
+    api_writer_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="bytes of submitted tasks that may wait")
+    api_readers: int = Field(4, ge=1, le=64, description="database connections for everything but submissions")
+    api_reader_backlog: int = Field(1000, ge=1, description="requests that may wait for those connections")
+    api_shutdown_s: int = Field(20, ge=1, description="seconds that requests have to end after SIGTERM")

@@ -1,0 +1,176 @@
+"""One thread's connection to PostgreSQL, and the wake-ups that travel over it.
+
+Every statement of the project is a function that takes a cursor (`taskyard.statements`). A `Session` runs it: by
+itself, in one round trip, as a transaction of its own; or several inside `transaction()`. Sessions are not shared
+between threads, so no pool stands between a thread and its connection.
+"""
+
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
+
+import orjson
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+from sqlalchemy.engine import make_url
+
+from taskyard.errors import UnavailableError
+
+Cursor = psycopg2.extensions.cursor
+T = TypeVar("T")
+
+WORK_CHANNEL: Final = "taskyard_work"
+"""NOTIFY on it says: there may be new work. Sent outside the transaction that brought it."""
+
+_KEEPALIVE: Final = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_GONE: Final = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Session:
+    """A connection that is opened at first use, and anew after it broke.
+
+    `statement_timeout_s` bounds each statement. With `sticky` a connection that the server ended is an error once,
+    rather than silently replaced: for those who hold locks or listen on it.
+    """
+
+    def __init__(
+        self, url: str, application: str, *, statement_timeout_s: float = 30.0, options: str = "", sticky: bool = False
+    ) -> None:
+        parts = make_url(url)
+        self._dsn: dict[str, Any] = {
+            "host": parts.host,
+            "port": parts.port,
+            "user": parts.username,
+            "password": parts.password,
+            "dbname": parts.database,
+            "application_name": application,
+            "options": f"-c statement_timeout={int(statement_timeout_s * 1000)} -c jit=off -c timezone=UTC {options}",
+            **_KEEPALIVE,
+            **parts.query,
+        }
+        self._sticky = sticky
+        self._connection: psycopg2.extensions.connection | None = None
+
+    def run(self, statement: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run one statement as its own transaction and return what it returns.
+
+        Raises:
+            UnavailableError: the database is away, or went away meanwhile; then whether it took effect is unknown.
+        """
+        with self._cursor() as cursor:
+            return statement(cursor, *args, **kwargs)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """Give a cursor whose statements take effect together at the end of the block, or not at all.
+
+        Raises:
+            UnavailableError: as `run` does.
+        """
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield cursor
+            except BaseException:
+                with suppress(*_GONE):
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def listen(self, channel: str) -> None:
+        """Have `wait` return early when somebody notifies `channel`; to be said again after `UnavailableError`."""
+        with self._cursor() as cursor:
+            cursor.execute(f"LISTEN {channel}")
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notification for up to `timeout_s`; return whether one came.
+
+        Raises:
+            UnavailableError: the connection broke meanwhile.
+        """
+        connection = self._open()
+        try:
+            connection.poll()
+            if not connection.notifies and select.select([connection], [], [], timeout_s)[0]:
+                connection.poll()
+        except _GONE as error:
+            self.close()
+            raise UnavailableError(_reason(error)) from error
+        came = bool(connection.notifies)
+        connection.notifies.clear()
+        return came
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*_GONE):
+                connection.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is open that the server has not ended yet, as far as the socket tells."""
+        return self._connection is not None and not self._connection.closed and not self._ended_by_server()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        connection = self._open()
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except _GONE as error:
+            if not _is_about_statement(error):
+                self.close()
+            raise UnavailableError(_reason(error)) from error
+
+    def _open(self) -> psycopg2.extensions.connection:
+        if self._connection is not None and (self._connection.closed or self._ended_by_server()):
+            self.close()
+            if self._sticky:
+                raise UnavailableError("PostgreSQL ended the connection")
+        if self._connection is None:
+            try:
+                connection = psycopg2.connect(**self._dsn)
+            except psycopg2.OperationalError as error:
+                raise UnavailableError(_reason(error)) from error
+            connection.autocommit = True
+            psycopg2.extras.register_default_jsonb(connection, loads=orjson.loads)
+            self._connection = connection
+        return self._connection
+
+    def _ended_by_server(self) -> bool:
+        """An idle connection with something to read has either a notification, or the server's farewell."""
+        connection = self._connection
+        if connection is None or not select.select([connection], [], [], 0)[0]:
+            return False
+        try:
+            connection.poll()
+        except _GONE:
+            return True
+        return bool(connection.closed)
+
+
+def wake(cursor: Cursor) -> None:
+    """Tell the dispatchers that there may be new work.
+
+    To be run by itself: a NOTIFY inside a transaction that writes makes commits wait for one another.
+    """
+    cursor.execute("SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')", (WORK_CHANNEL,))
+
+
+def _is_about_statement(error: psycopg2.Error) -> bool:
+    """Whether only the statement failed (too slow, disk full, deadlock …) and its connection is still good."""
+    return error.pgcode is not None and not error.pgcode.startswith(("08", "57P"))
+
+
+def _reason(error: Exception) -> str:
+    return "PostgreSQL is away: " + (str(error).strip().splitlines() or ["the connection broke"])[0]

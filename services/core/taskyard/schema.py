@@ -1,0 +1,88 @@
+"""The version of the record's tables: bringing it up, and refusing to run against another."""
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from taskyard.database import Cursor, Session
+from taskyard.errors import TaskyardError, UnavailableError
+
+REVISION: Final = "0001"
+"""The migration that this code was written for; it also runs on the tables of the next version."""
+
+_LOCK: Final = 72350001  # any number, the same for all; nobody else uses this database
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class SchemaError(TaskyardError):
+    """The tables are not of the version that this code needs."""
+
+    code = "schema"
+
+
+def current(cursor: Cursor) -> str | None:
+    """Return the version of the tables; None where there are none. Locks nothing."""
+    cursor.execute("SELECT to_regclass('alembic_version')")
+    if (cursor.fetchone() or (None,))[0] is None:
+        return None
+    cursor.execute("SELECT max(version_num) FROM alembic_version")
+    version: str | None = (cursor.fetchone() or (None,))[0]
+    return version
+
+
+def wait_until_usable(session: Session, wait_s: float = 60.0) -> None:
+    """Wait up to `wait_s` for a database that answers with tables of this version or a newer one.
+
+    Raises:
+        UnavailableError: it does not answer.
+        SchemaError: its tables are older than this code.
+    """
+    for attempt in Retrying(
+        retry=retry_if_exception_type((UnavailableError, SchemaError)),
+        stop=stop_after_delay(wait_s),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    ):
+        with attempt:
+            version = session.run(current)
+            if version is None or version < REVISION:
+                raise SchemaError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
+
+
+def migrate(url: str, wait_s: float = 60.0) -> str:
+    """Bring the tables to the newest version and return it; waits up to `wait_s` for the database to answer.
+
+    Safe to start many times at once: an advisory lock lets one in, and the others then find nothing to do.
+    """
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    for attempt in Retrying(
+        retry=retry_if_exception_type(sqlalchemy.exc.OperationalError),
+        stop=stop_after_delay(wait_s),
+        wait=wait_random_exponential(multiplier=0.2, max=3),
+        reraise=True,
+    ):
+        with attempt, engine.connect() as probe:
+            probe.execute(text("SELECT 1"))
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        connection.commit()
+        try:
+            command.upgrade(_config(connection), "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            connection.commit()
+    return REVISION
+
+
+def _config(connection: sqlalchemy.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,54 @@
+"""Settings that more than one part reads, from the environment. Each part adds its own in its own package."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+WordList = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated list in the environment; a field of this type needs `split_words` as its validator."""
+
+
+def split_words(value: object) -> object:
+    """Turn "a, b" into ("a", "b"); anything else is left for pydantic to judge."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+class ProcessSettings(BaseSettings):
+    """What every process has: how it logs, and where it shows its metrics."""
+
+    model_config = SettingsConfigDict(env_prefix="TASKYARD_", env_ignore_empty=True, frozen=True)
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: readable on a terminal, JSON elsewhere"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of the metrics port; 0.0.0.0 in a container")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0: no metrics are served")
+
+
+class DatabaseSettings(ProcessSettings):
+    """Where the record is."""
+
+    database_url: SecretStr = Field(
+        validation_alias="DATABASE_URL", description="postgresql+psycopg2://user:password@host:5432/taskyard"
+    )
+
+
+class BrokerSettings(DatabaseSettings):
+    """Where the buffer is, for the parts that talk to it."""
+
+    broker_url: SecretStr = Field(
+        validation_alias="CELERY_BROKER_URL", description="amqp://user:password@host:5672/; several with ;"
+    )
+
+
+class AttemptSettings(BrokerSettings):
+    """What the parts that begin and end attempts must agree on."""
+
+    lease_s: float = Field(
+        30.0, ge=1, le=3600, description="seconds a worker may be silent before its attempts are lost"
+    )
+    max_losses: int = Field(3, ge=1, le=100, description="lost workers after which a task is given up")

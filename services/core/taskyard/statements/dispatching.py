@@ -1,0 +1,127 @@
+"""Statements of the dispatcher's way from the record to the buffer, and of its leadership."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taskyard.database import Cursor
+
+_LEAD_CLASS: Final = 7235
+
+_PROMOTE: Final = """
+    WITH due AS (
+        SELECT id, status FROM tasks
+         WHERE status IN ('scheduled', 'retrying') AND run_at <= now()
+         ORDER BY run_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    ), queued AS (
+        UPDATE tasks SET status = 'queued', queued_at = greatest(tasks.run_at, tasks.created_at)
+          FROM due WHERE tasks.id = due.id
+     RETURNING tasks.id, run_at, attempt, priority, queue, kind, due.status AS source
+    ), waiting AS (
+        INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
+        SELECT id, run_at, attempt + 1, priority, queue, kind FROM queued
+    ), moved AS (
+        INSERT INTO moves (queue, source, target, tasks)
+        SELECT queue, source, 'queued', count(*) FROM queued GROUP BY queue, source
+    )
+    SELECT count(*) FROM queued
+"""
+
+_NEXT_DUE: Final = """
+    SELECT extract(epoch FROM min(run_at) - now())::double precision
+      FROM tasks WHERE status IN ('scheduled', 'retrying')
+"""
+
+_PICK: Final = """
+    SELECT task_id, attempt, kind, priority, extract(epoch FROM now() - run_at)::double precision
+      FROM ready
+     WHERE queue = %(queue)s AND dispatched_at IS NULL
+     ORDER BY priority DESC, run_at, task_id
+     LIMIT least(%(limit)s, greatest(0, %(window)s - (
+           SELECT count(*) FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL)))
+"""
+
+_MARK: Final = """
+    UPDATE ready SET dispatched_at = now()
+      FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS sent (task_id, attempt)
+     WHERE ready.task_id = sent.task_id AND ready.attempt = sent.attempt AND queue = %(queue)s
+ RETURNING set_config('synchronous_commit', 'off', true)
+"""
+
+_QUEUES: Final = "SELECT name, paused, dispatch_window FROM queues ORDER BY name"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """A queue as the dispatcher sees it; `window` is None where the dispatcher's own default holds."""
+
+    name: str
+    paused: bool
+    window: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyTask:
+    """A task that is due. `attempt` is the number that its attempt will have; `age_s` is how long it is due."""
+
+    task_id: int
+    attempt: int
+    kind: str
+    priority: int
+    age_s: float
+
+
+def lead(cursor: Cursor, word: str) -> bool:
+    """Try to become the leader for `word`, such as a queue's name; held until the connection ends."""
+    cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LEAD_CLASS, _lock_key(word)))
+    return bool(_one(cursor))
+
+
+def queues(cursor: Cursor) -> list[QueueSettings]:
+    """Return all queues. Locks nothing."""
+    cursor.execute(_QUEUES)
+    return [QueueSettings(name, paused, window) for name, paused, window in cursor.fetchall()]
+
+
+def promote(cursor: Cursor, limit: int) -> int:
+    """Queue up to `limit` scheduled or retrying tasks that are due; return how many. Locks their rows."""
+    cursor.execute(_PROMOTE, {"limit": limit})
+    return int(_one(cursor))
+
+
+def next_due_s(cursor: Cursor) -> float | None:
+    """Return in how many seconds the next scheduled or retrying task is due; None where there is none."""
+    cursor.execute(_NEXT_DUE)
+    value = _one(cursor)
+    return None if value is None else float(value)
+
+
+def pick(cursor: Cursor, queue: str, window: int, limit: int) -> list[ReadyTask]:
+    """Return up to `limit` tasks to publish next, by priority then age, so that at most `window` are in RabbitMQ.
+
+    Locks nothing: a task claimed or changed meanwhile makes its message one that claims nothing.
+    """
+    cursor.execute(_PICK, {"queue": queue, "window": window, "limit": limit})
+    return [ReadyTask(*row) for row in cursor.fetchall()]
+
+
+def mark_dispatched(cursor: Cursor, queue: str, tasks: Sequence[ReadyTask]) -> None:
+    """Note that RabbitMQ confirmed the messages of `tasks`. Locks their rows in `ready`; waits for no disk.
+
+    Those claimed already have no row any more, and that is right.
+    """
+    cursor.execute(
+        _MARK,
+        {"queue": queue, "task_ids": [t.task_id for t in tasks], "attempts": [t.attempt for t in tasks]},
+    )
+
+
+def _lock_key(word: str) -> int:
+    """A signed 32-bit number for `word`; two words of one number would only share their leader."""
+    return int.from_bytes(zlib.crc32(word.encode()).to_bytes(4, "big"), "big", signed=True)
+
+
+def _one(cursor: Cursor) -> Any:
+    row = cursor.fetchone()
+    return row[0] if row else None

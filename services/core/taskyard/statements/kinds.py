@@ -1,0 +1,65 @@
+"""Statements about the catalogue: what can be submitted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from taskyard.database import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguedKind:
+    """A kind as submitters see it: defaults, and the JSON Schema of its payload."""
+
+    name: str
+    description: str
+    queue: str
+    timeout_s: float
+    max_attempts: int
+    retry_first_s: float
+    retry_factor: float
+    retry_longest_s: float
+    payload_schema: dict[str, Any]
+    announced_at: datetime
+
+
+def announce(cursor: Cursor, kinds: Iterable[dict[str, Any]]) -> None:
+    """Write `kinds` (documents with the columns' names) into the catalogue; what was there under a name is replaced.
+
+    Their queues must exist. Locks the rows in the order of their names.
+    """
+    rows = sorted(kinds, key=lambda kind: str(kind["name"]))
+    cursor.execute(
+        """
+        INSERT INTO kinds (name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor,
+                           retry_longest_s, payload_schema)
+        SELECT name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
+               payload_schema
+          FROM json_to_recordset(%s) AS kind (
+               name text, description text, queue text, timeout_s double precision, max_attempts integer,
+               retry_first_s double precision, retry_factor double precision, retry_longest_s double precision,
+               payload_schema jsonb)
+         ORDER BY name
+            ON CONFLICT (name) DO UPDATE
+           SET (description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
+                payload_schema, announced_at)
+             = (excluded.description, excluded.queue, excluded.timeout_s, excluded.max_attempts, excluded.retry_first_s,
+                excluded.retry_factor, excluded.retry_longest_s, excluded.payload_schema, now())
+        """,
+        (orjson.dumps(rows).decode(),),
+    )
+
+
+def catalogue(cursor: Cursor) -> dict[str, CataloguedKind]:
+    """Return all kinds by name, sorted. Locks nothing."""
+    cursor.execute(
+        """
+        SELECT name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
+               payload_schema, announced_at
+          FROM kinds ORDER BY name
+        """
+    )
+    return {row[0]: CataloguedKind(*row) for row in cursor.fetchall()}

@@ -1,0 +1,124 @@
+"""Statements about queues: their settings, and how many tasks are where.
+
+Counters are kept on the move, without a row that all writers share: each change of status adds a row to `moves`, and
+`fold` adds those rows up into `counters` from time to time. Both together are exact at any moment.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from taskyard.database import Cursor
+from taskyard.states import Status
+
+_FOLD: Final = """
+    WITH taken AS (
+        DELETE FROM moves RETURNING queue, source, target, tasks
+    ), changes AS (
+        SELECT queue, status, sum(tasks) AS tasks
+          FROM (SELECT queue, source AS status, -tasks AS tasks FROM taken WHERE source IS NOT NULL
+                 UNION ALL
+                SELECT queue, target, tasks FROM taken WHERE target IS NOT NULL) AS sides
+         GROUP BY queue, status ORDER BY queue, status
+    ), folded AS (
+        INSERT INTO counters (queue, status, tasks) SELECT queue, status, tasks FROM changes
+            ON CONFLICT (queue, status) DO UPDATE SET tasks = counters.tasks + excluded.tasks
+    )
+    SELECT count(*), set_config('synchronous_commit', 'off', true) FROM taken
+"""
+
+_COUNTS: Final = """
+    SELECT queue, status, sum(tasks)::bigint
+      FROM (SELECT queue, status, tasks FROM counters
+             UNION ALL
+            SELECT queue, source, -tasks FROM moves WHERE source IS NOT NULL
+             UNION ALL
+            SELECT queue, target, tasks FROM moves WHERE target IS NOT NULL) AS all_of_them
+     GROUP BY queue, status
+"""
+
+# The oldest by priority is one probe of ready_waiting_ix each; the dispatched are few by design.
+_OLDEST: Final = """
+    SELECT queues.name, queues.paused, queues.dispatch_window, queues.created_at, (
+           SELECT extract(epoch FROM now() - min(run_at))::double precision
+             FROM (SELECT (SELECT run_at FROM ready
+                            WHERE queue = queues.name AND priority = level AND dispatched_at IS NULL
+                            ORDER BY run_at, task_id LIMIT 1) AS run_at
+                     FROM generate_series(0, 9) AS level
+                    UNION ALL
+                   SELECT min(run_at) FROM ready WHERE queue = queues.name AND dispatched_at IS NOT NULL) AS oldest)
+      FROM queues
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue with its counters. `oldest_waiting_s` is the age of the oldest task that is due, None where none is."""
+
+    name: str
+    paused: bool
+    dispatch_window: int | None
+    created_at: datetime
+    oldest_waiting_s: float | None
+    tasks: dict[Status, int]
+
+
+def fold(cursor: Cursor) -> int:
+    """Add the ledger's rows up into the counters; return how many there were. Locks those rows and their counters."""
+    cursor.execute(_FOLD)
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def counts(cursor: Cursor) -> dict[tuple[str, Status], int]:
+    """Return how many tasks each queue has in each status; those with none may be absent. Locks nothing."""
+    cursor.execute(_COUNTS)
+    return {(queue, Status(status)): int(tasks) for queue, status, tasks in cursor.fetchall()}
+
+
+def overview(cursor: Cursor, name: str | None = None) -> list[Queue]:
+    """Return all queues, or the one named, by name. Locks nothing; counts nothing but the ledger's few rows."""
+    counted = counts(cursor)
+    cursor.execute(_OLDEST + (" WHERE name = %(name)s" if name is not None else "") + " ORDER BY name", {"name": name})
+    return [
+        Queue(
+            queue,
+            paused,
+            window,
+            created_at,
+            None if oldest_s is None else max(0.0, oldest_s),
+            {status: counted.get((queue, status), 0) for status in Status},
+        )
+        for queue, paused, window, created_at, oldest_s in cursor.fetchall()
+    ]
+
+
+def names(cursor: Cursor) -> set[str]:
+    """Return the names of all queues. Locks nothing."""
+    cursor.execute("SELECT name FROM queues")
+    return {name for (name,) in cursor.fetchall()}
+
+
+def announce(cursor: Cursor, queues: Iterable[str]) -> None:
+    """Make sure that `queues` exist; changes nothing of those that do."""
+    cursor.execute(
+        "INSERT INTO queues (name) SELECT unnest(%s::text[]) ON CONFLICT (name) DO NOTHING", (sorted(set(queues)),)
+    )
+
+
+def set_paused(cursor: Cursor, name: str, *, paused: bool) -> None:
+    """Pause or resume a queue.
+
+    At a pause its tasks leave RabbitMQ as far as the record goes: a message that is there still claims nothing, and
+    the task is published again after the queue was resumed. Needs a transaction; locks the queue's row and its
+    dispatched rows in `ready`.
+    """
+    cursor.execute("UPDATE queues SET paused = %s WHERE name = %s", (paused, name))
+    if paused:
+        cursor.execute("UPDATE ready SET dispatched_at = NULL WHERE queue = %s AND dispatched_at IS NOT NULL", (name,))
+
+
+def set_dispatch_window(cursor: Cursor, name: str, window: int | None) -> None:
+    """Set how many tasks of a queue may wait in RabbitMQ at once; None: the dispatcher's default."""
+    cursor.execute("UPDATE queues SET dispatch_window = %s WHERE name = %s", (window, name))

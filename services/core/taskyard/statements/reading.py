@@ -1,0 +1,192 @@
+"""Statements that read tasks for people: one, its attempts, a page of many. They lock nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Final
+
+from taskyard.database import Cursor
+from taskyard.states import FINAL, Reason, Status
+
+EXAMINED: Final = 20_000
+"""How many rows one page looks at: what bounds its cost, however rare the tasks are that it looks for."""
+
+_SLACK: Final = 10_000
+"""Ids are given out and committed nearly, not exactly, in the order of created_at: so far they are searched around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A task without its documents. The attributes are columns of `tasks`, whose comments explain them."""
+
+    id: int
+    name: str
+    kind: str
+    queue: str
+    status: Status
+    reason: Reason | None
+    priority: int
+    tags: list[str]
+    attempt: int
+    max_attempts: int
+    timeout_s: float
+    progress: float | None
+    progress_note: str | None
+    worker: str | None
+    error_type: str | None
+    error_message: str | None
+    created_at: datetime
+    run_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task(TaskSummary):
+    """A task with its documents."""
+
+    payload: dict[str, Any]
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt ended; `outcome` and `ended_at` are None while it runs."""
+
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    reason: Reason | None
+    worker: str
+    error_type: str | None
+    error_message: str | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tasks to list; what is None does not narrow. `before_id`: only ids below it."""
+
+    statuses: Sequence[Status] | None = None
+    kind: str | None = None
+    queue: str | None = None
+    tags: Sequence[str] = field(default_factory=tuple)
+    name: str | None = None
+    created_from: datetime | None = None
+    created_until: datetime | None = None
+    before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Tasks, newest first. `next_before_id` is where the next page starts; None: there is none.
+
+    A page may be short, even empty, and still have a next one: it looked at `EXAMINED` rows and found no more.
+    """
+
+    tasks: list[TaskSummary]
+    next_before_id: int | None
+
+
+_SUMMARY: Final = ", ".join(column.name for column in fields(TaskSummary))
+_TASK: Final = ", ".join(column.name for column in fields(Task))
+_ATTEMPTS: Final = """
+    SELECT attempt, started_at, ended_at, outcome, reason, worker, error_type, error_message, traceback
+      FROM attempts WHERE task_id = %(task_id)s
+     UNION ALL
+    SELECT attempt, started_at, NULL, NULL, NULL, worker, NULL, NULL, NULL
+      FROM tasks WHERE id = %(task_id)s AND status = 'running'
+     ORDER BY attempt
+"""
+
+
+def task(cursor: Cursor, task_id: int) -> Task | None:
+    """Return the task, or None where there is none."""
+    cursor.execute(f"SELECT {_TASK} FROM tasks WHERE id = %s", (task_id,))
+    row = cursor.fetchone()
+    return Task(*row) if row else None
+
+
+def tasks(cursor: Cursor, task_ids: Sequence[int]) -> list[Task]:
+    """Return those of `task_ids` that exist, in no order."""
+    cursor.execute(f"SELECT {_TASK} FROM tasks WHERE id = ANY(%s)", (list(task_ids),))
+    return [Task(*row) for row in cursor.fetchall()]
+
+
+def attempts(cursor: Cursor, task_id: int) -> list[Attempt]:
+    """Return the attempts of a task, the one that runs included, oldest first."""
+    cursor.execute(_ATTEMPTS, {"task_id": task_id})
+    return [Attempt(*row) for row in cursor.fetchall()]
+
+
+def finished_among(cursor: Cursor, task_ids: Sequence[int]) -> list[int]:
+    """Return which of `task_ids` have reached their end, or are gone."""
+    cursor.execute(
+        """
+        SELECT wanted.id FROM unnest(%s::bigint[]) AS wanted (id) LEFT JOIN tasks ON tasks.id = wanted.id
+         WHERE tasks.id IS NULL OR tasks.status = ANY(%s)
+        """,
+        (list(task_ids), sorted(FINAL)),
+    )
+    return [task_id for (task_id,) in cursor.fetchall()]
+
+
+def page(cursor: Cursor, wanted: Filter, limit: int) -> Page:
+    """Return a page of at most `limit` tasks. Its cost is bounded by `EXAMINED` rows.
+
+    Conditions that an index holds in the order of ids choose the rows to examine; the others judge those rows.
+    """
+    conditions, rest, values = _conditions(wanted)
+    window = f"SELECT {_SUMMARY} FROM tasks WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {EXAMINED}"
+    values["limit"] = limit + 1
+    cursor.execute(
+        f"SELECT {_SUMMARY} FROM ({window}) AS examined WHERE {' AND '.join(rest)} ORDER BY id DESC LIMIT %(limit)s",
+        values,
+    )
+    found = [TaskSummary(*row) for row in cursor.fetchall()]
+    if len(found) > limit:
+        return Page(found[:limit], found[limit - 1].id)
+    if rest == ["true"]:
+        return Page(found, None)
+    cursor.execute(f"SELECT min(id), count(*) FROM ({window}) AS examined", values)
+    least, examined = cursor.fetchone() or (None, 0)
+    return Page(found, least if examined == EXAMINED else None)
+
+
+def _conditions(wanted: Filter) -> tuple[list[str], list[str], dict[str, Any]]:
+    """Return the conditions that bound what is examined, those that judge it, and their values."""
+    conditions, rest = ["true"], ["true"]
+    values: dict[str, Any] = {}
+
+    def add(to: list[str], condition: str, **bound: Any) -> None:
+        if all(value is not None for value in bound.values()):
+            to.append(condition)
+            values.update(bound)
+
+    add(conditions, "id < %(before_id)s", before_id=wanted.before_id)
+    one_status = wanted.statuses is not None and len(wanted.statuses) == 1
+    add(
+        conditions if one_status else rest,
+        "status = ANY(%(statuses)s)" if not one_status else "status = (%(statuses)s::text[])[1]",
+        statuses=None if wanted.statuses is None else [str(status) for status in wanted.statuses],
+    )
+    add(rest if one_status else conditions, "kind = %(kind)s", kind=wanted.kind)
+    add(rest, "queue = %(queue)s", queue=wanted.queue)
+    add(rest, "tags @> %(tags)s::text[]", tags=list(wanted.tags) or None)
+    add(rest, "name = %(name)s", name=wanted.name)
+    add(
+        conditions,
+        f"""id >= coalesce((SELECT id FROM tasks WHERE created_at >= %(since)s ORDER BY created_at LIMIT 1),
+                           9223372036854775807) - {_SLACK} AND created_at >= %(since)s""",
+        since=wanted.created_from,
+    )
+    add(
+        conditions,
+        f"""id <= coalesce((SELECT id FROM tasks WHERE created_at < %(until)s ORDER BY created_at DESC LIMIT 1), 0)
+                  + {_SLACK} AND created_at < %(until)s""",
+        until=wanted.created_until,
+    )
+    return conditions, rest, values

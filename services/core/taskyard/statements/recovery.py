@@ -1,0 +1,97 @@
+"""Statements that put right what a crash left behind: expired leases, and messages that RabbitMQ lost."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from taskyard.database import Cursor
+from taskyard.outcomes import Budget
+from taskyard.statements.claims import Held
+from taskyard.states import Reason
+
+_EXPIRED: Final = """
+    SELECT id, attempt, queue, kind, worker, uncounted_attempts, max_attempts, losses, cancel_requested_at IS NOT NULL
+      FROM tasks
+     WHERE status = 'running' AND lease_until < now()
+     ORDER BY lease_until LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+_IN_FLIGHT: Final = """
+    SELECT count(*), count(*) FILTER (WHERE dispatched_at < now() - make_interval(secs => %(settled_s)s))
+      FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL
+"""
+
+_TAKE_BACK: Final = """
+    UPDATE ready SET dispatched_at = NULL
+     WHERE queue = %(queue)s AND dispatched_at < now() - make_interval(secs => %(settled_s)s)
+"""
+
+_FAIL: Final = """
+    WITH failed AS (
+        UPDATE tasks
+           SET status = 'failed', reason = %(reason)s, finished_at = now(), result = NULL,
+               error_type = 'DeadLettered', error_message = %(message)s
+         WHERE id = %(task_id)s AND attempt = %(attempt)s - 1 AND status = 'queued'
+     RETURNING id, queue
+    ), gone AS (
+        DELETE FROM ready USING failed WHERE task_id = failed.id
+    ), moved AS (
+        INSERT INTO moves (queue, source, target, tasks) SELECT queue, 'queued', 'failed', 1 FROM failed
+    )
+    SELECT id FROM failed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A running attempt whose lease ran out."""
+
+    held: Held
+    queue: str
+    kind: str
+    worker: str
+    budget: Budget
+    cancel_requested: bool
+
+
+def expired(cursor: Cursor, max_losses: int, limit: int) -> list[Expired]:
+    """Return running attempts whose lease ran out, oldest first.
+
+    Needs a transaction: their rows stay locked until its end, so that it can finish them; locked ones are passed over.
+    """
+    cursor.execute(_EXPIRED, {"limit": limit})
+    return [
+        Expired(
+            Held(id_, attempt),
+            queue,
+            kind,
+            worker,
+            Budget(attempt - uncounted, max_attempts, losses, max_losses),
+            asked,
+        )
+        for id_, attempt, queue, kind, worker, uncounted, max_attempts, losses, asked in cursor.fetchall()
+    ]
+
+
+def in_flight(cursor: Cursor, queue: str, settled_s: float) -> tuple[int, int]:
+    """Return how many tasks of `queue` are marked dispatched, and how many of them for more than `settled_s`."""
+    cursor.execute(_IN_FLIGHT, {"queue": queue, "settled_s": settled_s})
+    total, settled = cursor.fetchone() or (0, 0)
+    return int(total), int(settled)
+
+
+def take_back(cursor: Cursor, queue: str, settled_s: float = 0.0) -> int:
+    """Unmark the tasks of `queue` dispatched more than `settled_s` ago, so that they are published again.
+
+    Returns how many. Locks their rows in `ready`. A message that is still there after all will claim nothing.
+    """
+    cursor.execute(_TAKE_BACK, {"queue": queue, "settled_s": settled_s})
+    return cursor.rowcount
+
+
+def fail_undelivered(cursor: Cursor, held: Held, reason: Reason, message: str) -> bool:
+    """End the queued task whose message for the attempt `held` was dead-lettered; return whether it still waited for it.
+
+    Locks its row.
+    """
+    cursor.execute(_FAIL, {"task_id": held.task_id, "attempt": held.attempt, "reason": reason, "message": message})
+    return cursor.fetchone() is not None

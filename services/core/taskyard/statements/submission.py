@@ -1,0 +1,135 @@
+"""Recording new tasks: many in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from taskyard.database import Cursor
+from taskyard.states import Status
+
+_INSERT: Final = """
+    WITH input AS MATERIALIZED (
+        SELECT *, coalesce(run_at, now() + make_interval(secs => delay_s), now()) AS due_at
+          FROM json_to_recordset(%(tasks)s) AS task (
+               position integer, name text, kind text, queue text, priority smallint, run_at timestamptz,
+               delay_s double precision, max_attempts integer, timeout_s double precision, tags text[], payload jsonb,
+               idempotency_key text, request_hash text)
+    ), recorded AS (
+        INSERT INTO tasks (name, kind, queue, priority, run_at, queued_at, max_attempts, timeout_s, tags, payload,
+                           idempotency_key, request_hash, status)
+        SELECT name, kind, queue, priority, due_at, CASE WHEN due_at <= now() THEN now() END, max_attempts, timeout_s,
+               tags, payload, idempotency_key, decode(request_hash, 'hex'),
+               CASE WHEN due_at <= now() THEN 'queued' ELSE 'scheduled' END
+          FROM input
+         ORDER BY position
+            ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+     RETURNING id, created_at, run_at, queued_at, status, kind, queue, priority, idempotency_key
+    ), waiting AS (
+        INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
+        SELECT id, run_at, 1, priority, queue, kind FROM recorded WHERE status = 'queued'
+    ), moved AS (
+        INSERT INTO moves (queue, source, target, tasks)
+        SELECT queue, NULL, status, count(*) FROM recorded GROUP BY queue, status
+    )
+    SELECT id, created_at, run_at, queued_at, status, idempotency_key FROM recorded ORDER BY id
+"""
+
+_KEYED: Final = "SELECT idempotency_key, id, request_hash FROM tasks WHERE idempotency_key = ANY(%(keys)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be recorded, checked and complete. `run_at` and `delay_s` exclude one another."""
+
+    name: str
+    kind: str
+    queue: str
+    priority: int
+    max_attempts: int
+    timeout_s: float
+    tags: tuple[str, ...]
+    payload: dict[str, Any]
+    run_at: datetime | None = None
+    delay_s: float | None = None
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the record added to a new task."""
+
+    id: int
+    created_at: datetime
+    run_at: datetime
+    queued_at: datetime | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The task's idempotency key belongs to the task `id`, submitted with the request of hash `request_hash` (hex)."""
+
+    id: int
+    request_hash: str
+
+
+_NOBODY: Final = KeyTaken(0, "")
+"""Whose key was taken when it was to be recorded, and free when it was looked up: deleted in between."""
+
+
+def insert(cursor: Cursor, tasks: Sequence[NewTask]) -> list[Recorded | KeyTaken]:
+    """Record `tasks` and make those that are due ready; return what became of each, in their order.
+
+    Needs a transaction where keys are used: a key that is taken is looked up by a second statement. Waits for a
+    transaction that is just recording the same key; locks nothing else. Ids ascend in the order of `tasks`, since
+    PostgreSQL numbers the rows of an ordered INSERT … SELECT in that order.
+    """
+    rows = [_row(position, task) for position, task in enumerate(tasks)]
+    cursor.execute(_INSERT, {"tasks": orjson.dumps(rows).decode()})
+    keyed: dict[str, Recorded | KeyTaken] = {}
+    unkeyed: list[Recorded] = []
+    for id_, created_at, run_at, queued_at, status, key in cursor.fetchall():
+        recorded = Recorded(id_, created_at, run_at, queued_at, Status(status))
+        if key is None:
+            unkeyed.append(recorded)
+        else:
+            keyed[key] = recorded
+    taken = _taken(cursor, [task.idempotency_key for task in tasks if task.idempotency_key], len(keyed))
+    numbered = iter(unkeyed)
+    return [
+        next(numbered)
+        if task.idempotency_key is None
+        # A key that stands twice in this very statement: its row is the first one's.
+        else keyed.pop(task.idempotency_key, taken.get(task.idempotency_key, _NOBODY))
+        for task in tasks
+    ]
+
+
+def _row(position: int, task: NewTask) -> dict[str, Any]:
+    return {
+        "position": position,
+        "name": task.name,
+        "kind": task.kind,
+        "queue": task.queue,
+        "priority": task.priority,
+        "run_at": task.run_at,
+        "delay_s": task.delay_s,
+        "max_attempts": task.max_attempts,
+        "timeout_s": task.timeout_s,
+        "tags": task.tags,
+        "payload": task.payload,
+        "idempotency_key": task.idempotency_key,
+        "request_hash": task.request_hash,
+    }
+
+
+def _taken(cursor: Cursor, keys: list[str], recorded: int) -> dict[str, KeyTaken]:
+    """Look up the keys where not all of them brought a row of their own."""
+    if len(keys) == recorded:
+        return {}
+    cursor.execute(_KEYED, {"keys": keys})
+    return {key: KeyTaken(id_, bytes(request_hash).hex()) for key, id_, request_hash in cursor.fetchall()}

@@ -1,0 +1,1 @@
+"""The dispatcher: moves due tasks from the record to the buffer, and keeps the record honest."""

@@ -1,0 +1,99 @@
+"""The command `taskyard-dispatcher`: builds the dispatcher's parts, and runs them until it is told to stop."""
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+
+import structlog
+import typer
+
+from taskyard import logs, schema
+from taskyard.broker import celery_app
+from taskyard.database import Session
+from taskyard.metrics import registry, serve
+from taskyard_dispatcher.dispatch import Dispatch
+from taskyard_dispatcher.duties import Duty, Loop
+from taskyard_dispatcher.metrics import DispatcherMetrics
+from taskyard_dispatcher.publisher import Channel, Publisher
+from taskyard_dispatcher.recovery import DeadLetters, Leases, LostMessages
+from taskyard_dispatcher.settings import DispatcherSettings
+from taskyard_dispatcher.upkeep import Upkeep
+
+log = structlog.get_logger(__name__)
+
+
+def build(settings: DispatcherSettings, metrics: DispatcherMetrics) -> list[Callable[[threading.Event], None]]:
+    """Build the loops of one replica; each runs in a thread of its own, on sessions of its own."""
+
+    def session(part: str) -> Session:
+        # A leader that hangs must lose its lock: the server ends a connection that was silent for too long.
+        options = f"-c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
+        return Session(
+            settings.database_url.get_secret_value(), f"taskyard-dispatcher {part}", options=options, sticky=True
+        )
+
+    app = celery_app(settings.broker_url.get_secret_value(), [])
+    dispatch = Dispatch(settings, session("dispatch"), Publisher(app, settings.confirm_timeout_s), metrics)
+
+    record, buffer = session("record"), session("buffer")
+    leases = Leases(record, settings.max_losses, random.random, metrics)
+    upkeep = Upkeep(record, settings.retention_s, metrics)
+    channel = Channel(app, settings.confirm_timeout_s)
+    lost_messages = LostMessages(buffer, channel, settings.settle_s, metrics)
+    dead_letters = DeadLetters(buffer, channel, metrics)
+    return [
+        dispatch.run,
+        Loop(
+            "record",
+            record,
+            [
+                Duty("leases", 1.0, leases.expire),
+                Duty("fold", 1.0, upkeep.fold),
+                Duty("show", 5.0, upkeep.show),
+                Duty("prune", 60.0, upkeep.prune),
+            ],
+            metrics,
+            on_lost=upkeep.hide,
+        ).run,
+        Loop(
+            "buffer",
+            buffer,
+            [
+                Duty("lost_messages", min(2.0, settings.settle_s), lost_messages.find),
+                Duty("dead_letters", 1.0, dead_letters.bury),
+            ],
+            metrics,
+        ).run,
+    ]
+
+
+def run() -> None:
+    """Move due tasks from PostgreSQL to RabbitMQ, and recover what crashes left behind.
+
+    Configured by the environment: DATABASE_URL, CELERY_BROKER_URL, TASKYARD_DISPATCH_WINDOW and others, see
+    docs/operations.md. Any number of replicas may run; each queue is led by one of them.
+    """
+    settings = DispatcherSettings()
+    logs.configure(settings, "dispatcher")
+    collectors = registry("dispatcher")
+    schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-dispatcher start"))
+    loops = build(settings, DispatcherMetrics(collectors))
+    serve(settings, collectors)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threads = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in loops]
+    for thread in threads:
+        thread.start()
+    log.info("dispatcher runs")
+    while not stop.wait(1.0):
+        if not all(thread.is_alive() for thread in threads):
+            raise SystemExit("a loop of the dispatcher ended by an error; see the log")
+    for thread in threads:
+        thread.join(timeout=2 * settings.confirm_timeout_s)
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(run)

@@ -1,0 +1,141 @@
+"""The way from the record to the buffer: pick what is due ▶ publish ▶ mark what was confirmed.
+
+Each queue is led by the replica that holds its advisory lock; the lock goes with the connection, so a killed leader
+is followed by another within `lead_s`. Leadership is economy, not safety: a message too many claims nothing.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from taskyard.database import WORK_CHANNEL, Session
+from taskyard.errors import UnavailableError
+from taskyard.statements import dispatching
+from taskyard.statements.dispatching import QueueSettings
+from taskyard_dispatcher.metrics import DispatcherMetrics
+from taskyard_dispatcher.publisher import BufferUnavailableError, Publisher
+from taskyard_dispatcher.settings import DispatcherSettings
+
+LEAD_S: Final = 1.0
+"""Seconds between tries to lead what nobody leads, and between looks at the queues' settings."""
+
+_BUSY_S: Final = 0.02
+_PROMOTE_LIMIT: Final = 1000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Pace:
+    """When to look again: at once while there is more, soon while tasks flow, else when woken or at the next due."""
+
+    poll_s: float
+    busy_until: float = 0.0
+
+    def pause_s(self, now: float, *, more: bool, moved: bool, next_due_s: float | None) -> float:
+        """Seconds to wait from `now` (monotonic) after a round that `moved` tasks and may have left `more`."""
+        if more:
+            return 0.0
+        if moved:
+            self.busy_until = now + 0.5
+        idle_s = self.poll_s if next_due_s is None else max(0.0, min(self.poll_s, next_due_s))
+        return min(_BUSY_S, idle_s) if now < self.busy_until else idle_s
+
+
+class Dispatch:
+    """The dispatch loop of one replica. `stop` ends it between two batches."""
+
+    def __init__(
+        self, settings: DispatcherSettings, session: Session, publisher: Publisher, metrics: DispatcherMetrics
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._publisher = publisher
+        self._metrics = metrics
+        self._pace = Pace(settings.poll_s)
+        self._led: set[str] = set()
+        self._queues: list[QueueSettings] = []
+        self._looked_at = 0.0
+        self._promote_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Dispatch until `stop` is set; outlives any absence of PostgreSQL and RabbitMQ."""
+        while not stop.is_set():
+            try:
+                self._session.listen(WORK_CHANNEL)
+                self._forget()
+                while not stop.is_set():
+                    self._session.wait(self._round())
+            except UnavailableError as error:
+                log.warning("dispatch waits for the database", error=str(error))
+                self._forget()
+                stop.wait(1.0)
+        self._publisher.drop()
+
+    def _round(self) -> float:
+        """Do one round over the queues; return the seconds to wait for the next."""
+        now = time.monotonic()
+        if now >= self._looked_at + LEAD_S:
+            self._looked_at = now
+            self._queues = self._session.run(dispatching.queues)
+            self._try_to_lead()
+        promoted = self._promote(now)
+        moved = 0
+        more = promoted == _PROMOTE_LIMIT
+        try:
+            for queue in self._queues:
+                if queue.name in self._led and not queue.paused:
+                    count = self._dispatch(queue)
+                    moved += count
+                    more = more or count == self._settings.dispatch_batch
+        except BufferUnavailableError as error:
+            log.warning("dispatch waits for the buffer", error=str(error))
+            return min(1.0, self._settings.poll_s)
+        next_due_s = max(0.0, self._promote_at - time.monotonic())
+        return self._pace.pause_s(now, more=more, moved=moved > 0, next_due_s=next_due_s)
+
+    def _promote(self, now: float) -> int:
+        if now < self._promote_at:
+            return 0
+        promoted = self._session.run(dispatching.promote, _PROMOTE_LIMIT)
+        next_due_s = self._session.run(dispatching.next_due_s)
+        self._promote_at = time.monotonic() + min(self._settings.poll_s, max(0.0, next_due_s or self._settings.poll_s))
+        return promoted
+
+    def _dispatch(self, queue: QueueSettings) -> int:
+        """Publish one batch of `queue`; return how many were confirmed."""
+        window = queue.window or self._settings.dispatch_window
+        tasks = self._session.run(dispatching.pick, queue.name, window, self._settings.dispatch_batch)
+        if not tasks:
+            return 0
+        with self._metrics.publish_duration.time():
+            confirmed = self._publisher.publish(queue.name, tasks)
+        if confirmed:
+            self._session.run(dispatching.mark_dispatched, queue.name, confirmed)
+        self._metrics.dispatched.labels(queue.name, "confirmed").inc(len(confirmed))
+        self._metrics.dispatched.labels(queue.name, "refused").inc(len(tasks) - len(confirmed))
+        delay = self._metrics.dispatch_delay.labels(queue.name)
+        for task in tasks:
+            delay.observe(max(0.0, task.age_s))
+        if len(confirmed) < len(tasks):
+            log.warning(
+                "messages not taken by RabbitMQ stay ready", queue=queue.name, count=len(tasks) - len(confirmed)
+            )
+        return len(confirmed)
+
+    def _try_to_lead(self) -> None:
+        for queue in self._queues:
+            if queue.name not in self._led and self._session.run(dispatching.lead, f"queue:{queue.name}"):
+                self._led.add(queue.name)
+                self._metrics.leader.labels(f"queue:{queue.name}").set(1)
+                log.info("leads a queue", queue=queue.name)
+
+    def _forget(self) -> None:
+        """Give up what went with the connection."""
+        for name in self._led:
+            self._metrics.leader.labels(f"queue:{name}").set(0)
+        self._led.clear()
+        self._looked_at = self._promote_at = 0.0

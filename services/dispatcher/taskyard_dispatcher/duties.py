@@ -1,0 +1,82 @@
+"""Duties that are done again and again by one replica at a time: a loop, its leadership, and its rounds."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from taskyard.database import Session
+from taskyard.errors import UnavailableError
+from taskyard.statements import dispatching
+from taskyard_dispatcher.metrics import DispatcherMetrics
+from taskyard_dispatcher.publisher import BufferUnavailableError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something to do every `every_s` seconds. `act` returns whether it left more to do at once."""
+
+    name: str
+    every_s: float
+    act: Callable[[], bool]
+    due_at: float = field(default=0.0)
+
+
+class Loop:
+    """Runs duties in turn while this replica leads `word`; one that fails is logged and tried at its next round."""
+
+    def __init__(
+        self,
+        word: str,
+        session: Session,
+        duties: Sequence[Duty],
+        metrics: DispatcherMetrics,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._word = word
+        self._session = session
+        self._duties = duties
+        self._metrics = metrics
+        self._on_lost = on_lost
+
+    def run(self, stop: threading.Event) -> None:
+        """Do the duties until `stop` is set."""
+        leader = self._metrics.leader.labels(self._word)
+        while not stop.is_set():
+            try:
+                if self._session.run(dispatching.lead, self._word):
+                    leader.set(1)
+                    self._lead(stop)
+            except UnavailableError as error:
+                log.warning("duties wait for the database", leads=self._word, error=str(error))
+            leader.set(0)
+            self._on_lost()
+            stop.wait(1.0)
+        self._session.close()
+
+    def _lead(self, stop: threading.Event) -> None:
+        """Do what is due for as long as the connection, and with it the lock, holds."""
+        while not stop.is_set() and self._session.is_open:
+            for duty in self._duties:
+                if duty.due_at <= time.monotonic():
+                    self._do(duty)
+            stop.wait(max(0.0, min(duty.due_at for duty in self._duties) - time.monotonic()))
+
+    def _do(self, duty: Duty) -> None:
+        duty.due_at = time.monotonic() + duty.every_s
+        try:
+            if duty.act():
+                duty.due_at = time.monotonic()
+        except BufferUnavailableError as error:
+            self._metrics.duty_errors.labels(duty.name).inc()
+            log.warning("duty waits for the buffer", duty=duty.name, error=str(error))
+        except UnavailableError:
+            self._metrics.duty_errors.labels(duty.name).inc()
+            raise
+        except Exception:
+            self._metrics.duty_errors.labels(duty.name).inc()
+            log.exception("duty failed", duty=duty.name)

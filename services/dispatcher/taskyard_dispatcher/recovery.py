@@ -1,0 +1,157 @@
+"""Putting right what crashes left behind: expired leases, messages that RabbitMQ lost, and its dead letters."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import amqp
+import orjson
+import structlog
+
+from taskyard.broker import DEAD_LETTER_QUEUE, attempts_in, buffer, buffer_name, dead_letters
+from taskyard.database import Session
+from taskyard.outcomes import decide
+from taskyard.retry import RetryPolicy
+from taskyard.statements import claims, dispatching, recovery
+from taskyard.states import Reason
+from taskyard_dispatcher.metrics import DispatcherMetrics
+from taskyard_dispatcher.publisher import BROKEN, BufferUnavailableError, Channel
+
+_LEASE_BATCH: Final = 100
+_DEAD_LETTER_BATCH: Final = 100
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """Ends attempts whose lease ran out: their tasks are tried again, or given up after too many losses."""
+
+    def __init__(
+        self, session: Session, max_losses: int, roll: Callable[[], float], metrics: DispatcherMetrics
+    ) -> None:
+        self._session = session
+        self._max_losses = max_losses
+        self._roll = roll
+        self._metrics = metrics
+
+    def expire(self) -> bool:
+        """End a batch; return whether there may be more."""
+        with self._session.transaction() as cursor:
+            found = recovery.expired(cursor, self._max_losses, _LEASE_BATCH)
+            for task in found:
+                outcome = claims.lost(f"the lease of worker {task.worker} ran out")
+                move = decide(outcome, task.budget, RetryPolicy(), self._roll())
+                claims.finish(cursor, task.held, outcome, move)
+        for task in found:
+            log.warning("lease expired", task_id=task.held.task_id, attempt=task.held.attempt, worker=task.worker)
+        self._metrics.recovered.labels("lease_expired").inc(len(found))
+        return len(found) == _LEASE_BATCH
+
+
+class LostMessages:
+    """Compares what the record says is in RabbitMQ with what is there, and has the difference published again.
+
+    A queue that holds fewer messages than tasks are marked dispatched, twice in a row and for longer than
+    `settle_s`, has lost some; which ones nobody can tell, so all of them are. One that is not there has lost all.
+    """
+
+    def __init__(self, session: Session, channel: Channel, settle_s: float, metrics: DispatcherMetrics) -> None:
+        self._session = session
+        self._channel = channel
+        self._settle_s = settle_s
+        self._metrics = metrics
+        self._suspected: set[str] = set()
+
+    def find(self) -> bool:
+        """Look at each queue once; there is never more to do at once."""
+        for queue in self._session.run(dispatching.queues):
+            waiting = self._waiting(queue.name)
+            if waiting is not None:
+                self._metrics.buffered.labels(queue.name).set(waiting)
+            self._judge(queue.name, waiting)
+        return False
+
+    def _judge(self, queue: str, waiting: int | None) -> None:
+        _, settled = self._session.run(recovery.in_flight, queue, self._settle_s)
+        if waiting is None:
+            self._take_back(queue, 0.0)
+        elif settled <= waiting:
+            self._suspected.discard(queue)
+        elif queue in self._suspected:
+            self._suspected.discard(queue)
+            self._take_back(queue, self._settle_s)
+        else:
+            self._suspected.add(queue)
+
+    def _take_back(self, queue: str, settle_s: float) -> None:
+        if count := self._session.run(recovery.take_back, queue, settle_s):
+            self._metrics.recovered.labels("message_lost").inc(count)
+            log.warning("RabbitMQ lost messages; they are published again", queue=queue, count=count)
+
+    def _waiting(self, queue: str) -> int | None:
+        """Return how many messages wait in RabbitMQ; None where the queue was not there. Then it is again."""
+        try:
+            channel = self._channel.open()
+            try:
+                return int(channel.queue_declare(buffer_name(queue), passive=True).message_count)
+            except amqp.NotFound:
+                self._channel.drop()  # the broker closed the channel
+                channel = self._channel.open()
+                dead_letters()(channel).declare()
+                buffer(queue)(channel).declare()
+                return None
+        except BROKEN as error:
+            self._channel.drop()
+            raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
+
+
+class DeadLetters:
+    """Empties the dead-letter queue: each task in it that still waits for its message ends as failed, and says why."""
+
+    def __init__(self, session: Session, channel: Channel, metrics: DispatcherMetrics) -> None:
+        self._session = session
+        self._channel = channel
+        self._metrics = metrics
+
+    def bury(self) -> bool:
+        """Take a batch of dead letters; return whether there may be more."""
+        try:
+            channel = self._channel.open()
+            dead_letters()(channel).declare()
+            for _ in range(_DEAD_LETTER_BATCH):
+                message = channel.basic_get(DEAD_LETTER_QUEUE)
+                if message is None:
+                    return False
+                self._bury(message)
+                channel.basic_ack(message.delivery_tag)
+        except BROKEN as error:
+            self._channel.drop()
+            raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
+        return True
+
+    def _bury(self, message: amqp.Message) -> None:
+        headers: dict[str, Any] = message.headers or {}
+        reason, text = cause_of_death(headers)
+        try:
+            body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+            attempts = attempts_in(orjson.loads(body)[0])
+        except (ValueError, TypeError, LookupError):
+            log.error("dead letter that is no message of ours", headers=str(headers)[:500])
+            attempts = []
+        for held in attempts:
+            if self._session.run(recovery.fail_undelivered, held, reason, text):
+                log.error("task failed: its message was dead-lettered", task_id=held.task_id, error=text)
+        self._metrics.recovered.labels("dead_lettered").inc()
+
+
+def cause_of_death(headers: dict[str, Any]) -> tuple[Reason, str]:
+    """Return why a message was dead-lettered, for the task's `reason` and for people."""
+    deaths = headers.get("x-death") or [{}]
+    died = str(deaths[0].get("reason", "unknown"))
+    queue = str(deaths[0].get("queue", "unknown"))
+    kind = str(headers.get("task", "unknown"))
+    if died == "rejected":
+        return Reason.UNKNOWN_KIND, f"a worker of {queue} does not know the kind {kind!r}: is its code up to date?"
+    return (
+        Reason.UNDELIVERABLE,
+        f"RabbitMQ gave up delivering it from {queue} ({died}): its workers died before they began",
+    )

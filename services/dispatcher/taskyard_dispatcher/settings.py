@@ -1,0 +1,26 @@
+"""Settings of the dispatcher, from the environment."""
+
+from pydantic import Field
+
+from taskyard.settings import AttemptSettings
+
+
+class DispatcherSettings(AttemptSettings):
+    """How eagerly tasks are moved, and how long they are kept."""
+
+    dispatch_window: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="tasks per queue in RabbitMQ at most; at least 2 × all slots of its workers",
+    )
+    dispatch_batch: int = Field(250, ge=1, le=5000, description="messages published and confirmed at once")
+    poll_s: float = Field(0.5, ge=0.01, le=60, description="seconds between looks for work when nothing wakes it")
+    confirm_timeout_s: float = Field(5.0, ge=0.1, le=60, description="seconds RabbitMQ has to confirm a batch")
+    settle_s: float = Field(
+        5.0,
+        ge=0.1,
+        le=600,
+        description="seconds after which a dispatched task must be seen in RabbitMQ or is sent again",
+    )
+    retention_s: float = Field(30 * 24 * 3600.0, ge=0, description="seconds that finished tasks are kept; 0: for ever")

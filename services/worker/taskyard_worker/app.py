@@ -1,0 +1,118 @@
+"""Celery as the worker uses it: each kind a task under its own name, in prefork children that the parent watches."""
+
+import os
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from billiard.process import current_process
+from celery import Celery, Task, signals
+from celery.worker.consumer import Consumer
+
+from taskyard.broker import attempts_in, celery_app, queue_name
+from taskyard.database import Session
+from taskyard.handlers import Kind
+from taskyard_worker.board import Board
+from taskyard_worker.executor import Executor
+from taskyard_worker.record import WaitingRecord
+from taskyard_worker.reports import AttemptFailedError
+from taskyard_worker.runner import Runner
+from taskyard_worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+
+class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
+    """Celery's consumer without its queues for delayed messages: delays are rows, not messages."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]  # celery carries no types
+        """The steps of a consumer's start."""
+
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
+
+
+def build_app(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Iterable[str]) -> Celery:
+    """Build the Celery app of a worker; without its tasks, which `register` adds."""
+    return celery_app(
+        settings.broker_url.get_secret_value(),
+        queues,
+        {
+            "worker_consumer": f"{__name__}:{BufferConsumer.__name__}",
+            "worker_pool": "prefork",
+            "worker_concurrency": settings.concurrency,
+            # A message is acknowledged when its outcome is in the record, not before; a child's death gives it back.
+            "task_acks_late": True,
+            "task_reject_on_worker_lost": True,
+            "task_acks_on_failure": True,
+            "task_acks_on_timeout": True,
+            "worker_prefetch_multiplier": 1,
+            # Leases and attempt numbers make a message that comes again harmless; killing what runs would not be.
+            "worker_cancel_long_running_tasks_on_connection_loss": False,
+            "worker_max_tasks_per_child": settings.max_tasks_per_child or None,
+            "worker_send_task_events": False,  # Flower turns them on
+            "worker_redirect_stdouts": False,
+            "worker_soft_shutdown_timeout": 0,
+        },
+    )
+
+
+def register(app: Celery, kinds: Mapping[str, Kind], request_class: type[Any], child: "Child") -> None:
+    """Make each kind a Celery task under its own name."""
+    for name in kinds:
+        app.register_task(_task_class(name, request_class, child)())
+
+
+def _task_class(kind: str, request_class: type[Any], child: "Child") -> type[Task]:
+    class AttemptTask(Task):  # type: ignore[misc]  # celery carries no types
+        name = kind
+        Request = request_class
+        throws = (AttemptFailedError,)  # expected: Celery logs no traceback of it
+
+        def run(self, *args: Any) -> str:
+            buffer = (self.request.delivery_info or {}).get("routing_key", "")
+            return child.executor().execute(attempts_in(args), queue_name(buffer))
+
+    return AttemptTask
+
+
+class Child:
+    """What a child process needs, built in the child after the fork."""
+
+    def __init__(self, settings: WorkerSettings, kinds: Mapping[str, Kind], board: Board) -> None:
+        self._settings = settings
+        self._kinds = kinds
+        self._board = board
+        self._executor: Executor | None = None
+
+    def begin(self, **_: Any) -> None:
+        """Build the executor: the handler of Celery's signal that a child has started."""
+        settings = self._settings
+        slot = self._board.slot(current_process().index)
+        slot.occupy(os.getpid())
+        runner = Runner(slot)
+        runner.install()
+        random.seed()
+        session = Session(settings.database_url.get_secret_value(), f"taskyard-worker {settings.worker_name}")
+        self._executor = Executor(
+            WaitingRecord(session, settings.worker_name, settings.lease_s),
+            self._kinds,
+            runner.run,
+            random.random,
+            settings.max_losses,
+        )
+
+    def executor(self) -> Executor:
+        """Return the executor of this child."""
+        if self._executor is None:
+            raise RuntimeError("a child runs attempts only after it has begun")
+        return self._executor
+
+
+def silence_celery_logging() -> None:
+    """Keep Celery from setting up logging of its own, and its lines about each message out of the log."""
+    signals.setup_logging.connect(_leave_logging, weak=False)
+
+
+def _leave_logging(**_: Any) -> None:
+    return

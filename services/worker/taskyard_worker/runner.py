@@ -1,0 +1,179 @@
+"""Running one handler in a child: payload in, outcome out, and the two signals that may end it early.
+
+The parent sends SIGUSR2 when the task is cancelled; a timer of the child's own, SIGALRM, marks the time limit. Either
+raises inside the handler, once, and only while the handler runs: never in the claim before it or the finish after.
+"""
+
+import asyncio
+import inspect
+import signal
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+
+from taskyard.context import Context, Discard, Interrupted, Retry, TaskCancelled, TaskTimedOut
+from taskyard.documents import storable
+from taskyard.errors import InvalidError
+from taskyard.handlers import Kind
+from taskyard.outcomes import Cancelled, ErrorReport, Failed, Outcome, Succeeded
+from taskyard.results import to_text
+from taskyard.statements.claims import Claim
+from taskyard.states import Reason
+from taskyard_worker.board import Slot, deadline_s
+
+CANCEL_SIGNAL: Final = signal.SIGUSR2
+_MESSAGE_CHARS: Final = 2000
+_TRACEBACK_CHARS: Final = 20_000
+
+
+class Runner:
+    """Runs handlers in the main thread of one child."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._claim: Claim | None = None
+        self._armed = False
+        self._cancel_coroutine: Callable[[type[Interrupted]], None] | None = None
+
+    def install(self) -> None:
+        """Take over the two signals. To be called once in the child, in its main thread."""
+        signal.signal(CANCEL_SIGNAL, self._on_cancel)
+        signal.signal(signal.SIGALRM, self._on_alarm)
+
+    def run(self, kind: Kind, claim: Claim) -> Outcome:
+        """Run the handler of `kind` on what was claimed, and name how it ended. Raises nothing."""
+        try:
+            arguments = () if kind.payload is None else (kind.payload.validate_python(claim.payload),)
+        except ValidationError as error:
+            return Failed(Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _clip(str(error))), permanent=True)
+        except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
+            return Failed(Reason.INVALID_PAYLOAD, _report(error), permanent=True)
+        self._slot.begin(claim.held, deadline_s(claim.timeout_s))
+        try:
+            return self._outcome(kind, claim, arguments)
+        finally:
+            self._slot.end()
+
+    def _outcome(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...]) -> Outcome:
+        try:
+            returned = self._call(kind, claim, arguments)
+        except TaskCancelled:
+            return Cancelled()
+        except TaskTimedOut:
+            return timed_out(claim.timeout_s)
+        except Retry as retry:
+            return Failed(Reason.ERROR, _report(retry, with_traceback=False), after_s=retry.after_s)
+        except Discard as discard:
+            return Failed(Reason.DISCARDED, _report(discard, with_traceback=False), permanent=True)
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its attempt, not the child
+            return Failed(Reason.ERROR, _report(error))
+        try:
+            return Succeeded(to_text(returned))
+        except InvalidError as error:
+            return Failed(Reason.INVALID_RESULT, ErrorReport("InvalidResult", _clip(str(error))), permanent=True)
+        except Exception as error:  # noqa: BLE001 - a user's serializer may raise anything
+            return Failed(Reason.INVALID_RESULT, _report(error), permanent=True)
+
+    def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...]) -> Any:
+        context = self._context(kind, claim)
+        try:
+            self._arm(claim)
+            returned = kind.handler(context, *arguments)
+            return asyncio.run(self._await(returned)) if inspect.isawaitable(returned) else returned
+        finally:
+            self._disarm()
+
+    def _arm(self, claim: Claim) -> None:
+        self._claim = claim
+        self._armed = True
+        signal.setitimer(signal.ITIMER_REAL, claim.timeout_s)
+        if self._slot.is_cancelled(claim.held):  # asked before the handler began
+            self._interrupt(TaskCancelled)
+
+    def _disarm(self) -> None:
+        self._armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._claim = None
+
+    def _on_cancel(self, _number: int, _frame: FrameType | None) -> None:
+        if self._claim is not None and self._slot.is_cancelled(self._claim.held):
+            self._interrupt(TaskCancelled)
+
+    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
+        self._interrupt(TaskTimedOut)
+
+    def _interrupt(self, how: type[Interrupted]) -> None:
+        if not self._armed:
+            return
+        self._armed = False
+        if self._cancel_coroutine is not None:
+            self._cancel_coroutine(how)
+            return
+        raise how
+
+    async def _await(self, returned: Awaitable[Any]) -> Any:
+        """Await a handler's coroutine such that an interruption cancels it, rather than tearing its event loop."""
+        running = asyncio.ensure_future(returned)
+        loop = asyncio.get_running_loop()
+        interrupted: list[type[Interrupted]] = []
+
+        def cancel(how: type[Interrupted]) -> None:
+            interrupted.append(how)
+            loop.call_soon_threadsafe(running.cancel)
+
+        self._cancel_coroutine = cancel
+        try:
+            return await running
+        except asyncio.CancelledError:
+            if interrupted:
+                raise interrupted[0] from None
+            raise
+        finally:
+            self._cancel_coroutine = None
+
+    def _context(self, kind: Kind, claim: Claim) -> Context:
+        held = claim.held
+        return Context(
+            id=held.task_id,
+            kind=kind.name,
+            attempt=held.attempt,
+            idempotency_key=f"task-{held.task_id}-{int(claim.created_at.timestamp() * 1000):x}",
+            deadline=datetime.now(UTC) + timedelta(seconds=claim.timeout_s),
+            name=claim.name,
+            tags=claim.tags,
+            log=structlog.get_logger("taskyard.handler").bind(
+                task_id=held.task_id, kind=kind.name, attempt=held.attempt
+            ),
+            report=self._slot.report,
+            is_cancelled=lambda: self._slot.is_cancelled(held),
+        )
+
+
+def timed_out(timeout_s: float) -> Failed:
+    """Return the outcome of an attempt that ran into its time limit."""
+    return Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", f"ran longer than its limit of {timeout_s:g} s"))
+
+
+def _report(error: BaseException, *, with_traceback: bool = True) -> ErrorReport:
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - an exception whose text raises is still an outcome
+        message = f"(its message cannot be shown: {type(broken).__name__})"
+    text = ""
+    if with_traceback:
+        try:
+            # The first two frames are this module's own.
+            frames = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
+            text = "".join(traceback.format_exception(type(error), error, frames))[-_TRACEBACK_CHARS:]
+        except Exception:  # noqa: BLE001 - as above
+            text = ""
+    return ErrorReport(type(error).__qualname__, _clip(message), storable(text))
+
+
+def _clip(text: str) -> str:
+    return storable(text if len(text) <= _MESSAGE_CHARS else text[: _MESSAGE_CHARS - 1] + "…")
