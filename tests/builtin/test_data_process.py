@@ -8,9 +8,11 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from taskyard import Discard
 from taskyard.documents import MAX_RESULT_BYTES
+from taskyard.handlers import kind_of
 from taskyard.results import to_text
 from taskyard.testing import run
 from taskyard_worker.builtin.data_process import process
@@ -139,9 +141,14 @@ def test_an_error_names_the_line():
         run(process, {"rows": [["a", "b"], [1]]})
 
 
-def test_rows_and_csv_together_are_refused():
+def test_rows_and_csv_together_are_refused_by_the_schema_too():
     with pytest.raises(ValueError, match="give rows or csv, not both"):
         run(process, {"rows": [], "csv": ""})
+    (error,) = Draft202012Validator(kind_of(process).schema()).iter_errors({"rows": [], "csv": ""})
+    assert list(error.absolute_path) == ["csv"]
+    for payload in ({"rows": None, "csv": "a"}, {"rows": [{}], "csv": None}, {"rows": None, "csv": None}, {}):
+        assert Draft202012Validator(kind_of(process).schema()).is_valid(payload)
+        run(process, payload)
 
 
 def test_names_are_made_unique_without_taking_one_that_is_there():

@@ -208,10 +208,14 @@ def test_what_could_smuggle_a_header_or_reaches_nobody_is_refused(wrong):
 
 
 def test_a_message_needs_content():
-    empty = {"to": ["a@b.example"], "subject": "s"}
-    with pytest.raises(ValueError, match="give text, html or both"):
-        run(send, empty)
-    assert not Draft202012Validator(kind_of(send).schema()).is_valid(empty)
+    bare = {"to": ["a@b.example"], "subject": "s"}
+    schema = Draft202012Validator(kind_of(send).schema())
+    for empty in (bare, bare | {"text": None}, bare | {"html": None}):
+        with pytest.raises(ValueError, match="give text, html or both"):
+            run(send, empty)
+        assert not schema.is_valid(empty)
+    for content in ({"text": "t"}, {"html": "h"}, {"text": "t", "html": None}, {"text": None, "html": "h"}):
+        assert schema.is_valid(bare | content)
 
 
 @given(st.from_regex(r"[a-z!#$%&'*+/=?^_`{|}~.-]{1,20}@[a-z-]{1,10}(\.[a-z-]{1,10})?", fullmatch=True))

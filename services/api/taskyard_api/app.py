@@ -1,19 +1,16 @@
 """The composition root of the API: builds its parts, and starts and stops them in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
-import orjson
-from fastapi import FastAPI, Request, Response
-from fastapi.routing import APIRoute
-from fastapi_swagger import patch_fastapi
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from taskyard.database import Session
-from taskyard_api import problems
+from taskyard_api import documentation, problems
 from taskyard_api.catalogue import Catalogue
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
@@ -32,25 +29,6 @@ Submit tasks, follow them, change and cancel them while they wait.
 Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems with a stable `code`. A task that was answered
 with 201 is recorded durably. Send an `Idempotency-Key` to submit safely again after a lost answer.
 """
-
-
-class _OrjsonRequest(Request):
-    async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
-        return self._json
-
-
-class _OrjsonRoute(APIRoute):
-    """Reads bodies with orjson: faster than the standard library, and without NaN."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_with_orjson(request: Request) -> Response:
-            return await handle(_OrjsonRequest(request.scope, request.receive))
-
-        return handle_with_orjson
 
 
 def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
@@ -95,13 +73,10 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         responses=problems.documented(),
     )
     app.state.parts = build_parts(settings, metrics)
-    app.router.route_class = _OrjsonRoute
     for module in (submitting, reading, changing, catalogue, health):
-        module.router.route_class = _OrjsonRoute
         app.include_router(module.router)
     problems.install(app)
-    patch_fastapi(app)
-    app.openapi = _documented(app.openapi)  # type: ignore[method-assign]  # FastAPI's own way to change its schema
+    documentation.install(app)
     app.add_middleware(
         Edge,
         metrics=metrics,
@@ -124,20 +99,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.writer.stop)
         await asyncio.to_thread(parts.waker.stop)
         parts.readers.stop()
-
-
-def _documented(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Add the problem's schema, and replace FastAPI's own description of 422, which this API never answers."""
-
-    def with_problems() -> dict[str, Any]:
-        document = openapi()
-        schemas = document["components"]["schemas"]
-        if "Problem" not in schemas:
-            problem = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(problem.pop("$defs", {}))
-            schemas["Problem"] = problem
-            schemas.pop("HTTPValidationError", None)
-            schemas.pop("ValidationError", None)
-        return document
-
-    return with_problems

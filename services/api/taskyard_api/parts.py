@@ -39,4 +39,4 @@ PartsDep = Annotated[Parts, Depends(_parts)]
 def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return `document` (dataclasses, dates and all) as JSON."""
     body = orjson.dumps(document, option=orjson.OPT_UTC_Z)
-    return Response(body, status, headers, "application/json")
+    return Response(body, int(status), headers, "application/json")

@@ -88,14 +88,14 @@ def problem(
     body: dict[str, Any] = {
         "type": f"urn:taskyard:problem:{code}",
         "title": HTTPStatus(status).phrase,
-        "status": status,
+        "status": int(status),
         "code": code,
         "detail": detail,
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
     }
     if errors:
         body["errors"] = [{"field": fault.field, "message": fault.message} for fault in errors]
-    return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
+    return Response(orjson.dumps(body), int(status), dict(headers or {}), MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -64,7 +64,7 @@ def task(
     def declare(handler: Callable[P, R]) -> Callable[P, R]:
         where = f"{handler.__module__}.{handler.__qualname__}"
         for value, word in ((name, "kind"), (queue, "queue")):
-            if not re.match(NAME_PATTERN, value):
+            if not re.fullmatch(NAME_PATTERN, value):
                 raise HandlerLoadError(f"{where}: {word} {value!r} must match {NAME_PATTERN}")
         if not 0 < timeout_s <= MAX_TIMEOUT_S:
             raise HandlerLoadError(f"{where}: timeout_s must be over 0 and at most {MAX_TIMEOUT_S:.0f}")

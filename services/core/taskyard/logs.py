@@ -23,7 +23,12 @@ def configure(settings: ProcessSettings, service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,  # the others show local variables: payloads, secrets
+            )
+        ]
         if readable
         else [_service(service), structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+
 from taskyard.context import Context
 from taskyard.documents import dump
 from taskyard.handlers import Kind, kind_of
@@ -34,7 +36,7 @@ def run(handler: Callable[..., Any], payload: dict[str, Any] | None = None, **co
 
 def call(kind: Kind, context: Context, payload: dict[str, Any]) -> Any:
     """Call the handler of `kind`, awaiting it where it is `async`."""
-    arguments = () if kind.payload is None else (kind.payload.validate_python(payload),)
+    arguments = () if kind.payload is None else (kind.payload.validate_json(orjson.dumps(payload)),)
     returned = kind.handler(context, *arguments)
     return asyncio.run(_awaited(returned)) if inspect.isawaitable(returned) else returned
 

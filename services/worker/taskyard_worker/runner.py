@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Final
 
+import orjson
 import structlog
 from pydantic import ValidationError
 
@@ -48,9 +49,9 @@ class Runner:
     def run(self, kind: Kind, claim: Claim) -> Outcome:
         """Run the handler of `kind` on what was claimed, and name how it ended. Raises nothing."""
         try:
-            arguments = () if kind.payload is None else (kind.payload.validate_python(claim.payload),)
+            arguments = () if kind.payload is None else (kind.payload.validate_json(orjson.dumps(claim.payload)),)
         except ValidationError as error:
-            return Failed(Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _clip(str(error))), permanent=True)
+            return Failed(Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _broken_rules(error)), permanent=True)
         except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
             return Failed(Reason.INVALID_PAYLOAD, _report(error), permanent=True)
         self._slot.begin(claim.held, deadline_s(claim.timeout_s))
@@ -157,6 +158,12 @@ class Runner:
 def timed_out(timeout_s: float) -> Failed:
     """Return the outcome of an attempt that ran into its time limit."""
     return Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", f"ran longer than its limit of {timeout_s:g} s"))
+
+
+def _broken_rules(error: ValidationError) -> str:
+    """Say what is wrong with a payload without repeating what stands in it."""
+    rules = error.errors(include_input=False, include_url=False, include_context=False)
+    return _clip("; ".join(f"{'.'.join(map(str, rule['loc'])) or 'payload'}: {rule['msg']}" for rule in rules))
 
 
 def _report(error: BaseException, *, with_traceback: bool = True) -> ErrorReport:

@@ -61,7 +61,7 @@ class Queue:
     dispatch_window: int | None
     created_at: datetime
     oldest_waiting_s: float | None
-    tasks: dict[Status, int]
+    tasks: dict[str, int]
 
 
 def fold(cursor: Cursor) -> int:
@@ -88,7 +88,7 @@ def overview(cursor: Cursor, name: str | None = None) -> list[Queue]:
             window,
             created_at,
             None if oldest_s is None else max(0.0, oldest_s),
-            {status: counted.get((queue, status), 0) for status in Status},
+            {status.value: counted.get((queue, status), 0) for status in Status},
         )
         for queue, paused, window, created_at, oldest_s in cursor.fetchall()
     ]

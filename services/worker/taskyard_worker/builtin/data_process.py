@@ -29,7 +29,9 @@ class TablePayload(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "not": {"required": ["rows", "csv"]},
+            # as the validator below has it, so that the API, too, refuses both
+            "if": {"required": ["rows"], "properties": {"rows": {"type": "array"}}},
+            "then": {"properties": {"csv": {"const": None}}},
             "examples": [
                 {"csv": "city,inhabitants\nBerlin,3878100\nRome,2754719\n"},
                 {"rows": [{"city": "Berlin", "inhabitants": 3878100}, {"city": "Rome", "inhabitants": None}], "top": 3},
@@ -52,7 +54,7 @@ class TablePayload(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if {"rows", "csv"} <= self.model_fields_set:
+        if self.rows is not None and self.csv is not None:
             raise ValueError("give rows or csv, not both")
         return self
 

@@ -64,7 +64,9 @@ class Email(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [{"to": ["Ann <ann@example.com>"], "subject": "Your order", "text": "It is on its way."}],
-            "anyOf": [{"required": ["text"]}, {"required": ["html"]}],
+            # as the validator below has it, so that the API, too, refuses an empty message
+            "if": {"not": {"required": ["text"], "properties": {"text": {"type": "string"}}}},
+            "then": {"required": ["html"], "properties": {"html": {"type": "string"}}},
         },
     )
 

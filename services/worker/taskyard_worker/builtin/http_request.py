@@ -51,7 +51,9 @@ class HttpRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "not": {"required": ["body", "json"]},
+            # as the validator below has it, so that the API, too, refuses both
+            "if": {"required": ["json"]},
+            "then": {"properties": {"body": {"const": None}}},
             "examples": [
                 {"url": "https://example.com/health"},
                 {
@@ -97,7 +99,7 @@ class HttpRequest(BaseModel):
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
-        if {"body", "json_"} <= self.model_fields_set:
+        if self.body is not None and "json_" in self.model_fields_set:
             raise ValueError("give body or json, not both")
         if own := sorted(name for name in self.headers if name.lower() in _OWN):
             raise ValueError(f"the header {own[0]} is set by the connection and cannot be given")

@@ -1,0 +1,300 @@
+"""A real RabbitMQ of our own on 127.0.0.1, without installation, services or root.
+
+A folder holds one node: its data, cookie, ports, configuration and log. It has an epmd (Erlang's name server) of its
+own too, so that it meets no other node of the machine, and leaves none behind.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import amqp
+import psutil
+
+from taskyard.local import spawning
+from taskyard.local.errors import LocalRunError
+from taskyard.local.ports import LOOPBACK, Ports
+from taskyard.local.rabbitmq_server import Server, find_server
+
+USER: Final = "guest"
+PASSWORD: Final = "guest"  # noqa: S105 - RabbitMQ's own default, which it lets in from loopback only
+_NODE: Final = "taskyard@localhost"
+_START_S: Final = 120.0
+_STOP_S: Final = 40.0
+_CTL_S: Final = 60.0
+_CLOCK_DRIFT_S: Final = 2.0
+_SETTINGS: Final = {
+    # Eight days in ms: a message is unacknowledged while its task runs, and a task may run for seven.
+    "consumer_timeout": "691200000",
+    "vm_memory_high_watermark.absolute": "1GB",
+    "disk_free_limit.absolute": "200MB",
+    "raft.wal_max_size_bytes": "67108864",
+    "log.console": "false",
+    "log.file": "rabbitmq.log",
+    "log.file.level": "info",
+    "log.file.rotation.size": "10485760",
+    "log.file.rotation.count": "2",
+}
+
+
+class RabbitMQ:
+    """One node with the management plugin, in `directory`, with the users and policies of `definitions.json`.
+
+    `server_directory` is where the distribution's RabbitMQ is unpacked where none is installed; nodes may share it.
+    `port` and `management_port` are preferred, else the next free ones above; None: any. Those of the last run go
+    before both while they are free. `settings` are added to rabbitmq.conf. `say` is told what takes long.
+
+    Start it from a thread that outlives it (see `spawning.spawn`): it stops when that thread ends.
+    """
+
+    name: Final = "rabbitmq"
+
+    def __init__(
+        self,
+        directory: Path,
+        server_directory: Path,
+        port: int | None = None,
+        management_port: int | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._directory = directory.absolute()
+        self._server_directory = server_directory.absolute()
+        self._wanted = {"amqp": port, "management": management_port, "distribution": None, "epmd": None}
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._say = say
+        self._ports: dict[str, int] = {}
+        self._server: Server | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file with the node's log."""
+        return self._directory / "log/rabbitmq.log"
+
+    @property
+    def port(self) -> int:
+        """The port of AMQP; known from the first start on."""
+        return self._port("amqp")
+
+    @property
+    def management_port(self) -> int:
+        """The port of the management UI and API; known from the first start on."""
+        return self._port("management")
+
+    @property
+    def url(self) -> str:
+        """What `CELERY_BROKER_URL` is to be."""
+        return f"amqp://{USER}:{PASSWORD}@{LOOPBACK}:{self.port}//"
+
+    @property
+    def management_url(self) -> str:
+        """Where the management UI is; its API is below `/api/`."""
+        return f"http://{LOOPBACK}:{self.management_port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the node runs, as far as its process tells."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the node and return when it takes connections; users and policies are there, also after a wipe.
+
+        A node that an earlier run left in this folder is stopped first.
+
+        Raises:
+            LocalRunError: there is no RabbitMQ for this machine, or it does not start; the message says why.
+        """
+        if self.running and self._answers():
+            return
+        for folder in ("data", "log", "conf.d"):
+            (self._directory / folder).mkdir(parents=True, exist_ok=True)
+        if self._server is None:
+            self._server = find_server(self._server_directory, self._say)
+        self._end_previous()
+        if not self._ports:
+            ports = Ports(self._directory / "ports.json")
+            self._ports = {name: ports.choose(name, wanted) for name, wanted in self._wanted.items()}
+        self._write_configuration()
+        environment = self._environment(self._server)
+        output = self._directory / "output.log"
+        # In the foreground, so that it is a child of ours: the daemon that Erlang would start outlives the node.
+        self._epmd = spawning.spawn([self._server.epmd], environment=environment, log=output)
+        self._process = spawning.spawn([self._server.script], environment=environment, log=output)
+        self._remember([self._epmd, self._process])
+        spawning.await_ready(self._process, self._answers, "RabbitMQ", output, _START_S)
+
+    def wait(self) -> int:
+        """Wait until the node ends, and return its status as `subprocess` has it."""
+        return self._process.wait() if self._process else 0
+
+    def stop(self) -> None:
+        """Shut down cleanly; killed where that takes too long. No effect when stopped."""
+        if self._process:
+            spawning.end(self._process, signal.SIGTERM, _STOP_S)
+        self._end_epmd()
+
+    def kill(self) -> None:
+        """Kill the node and every process of it with SIGKILL, as a crash would, and return when they are gone."""
+        if self._process:
+            spawning.kill(self._process)
+        self._end_epmd()
+
+    def wipe(self) -> None:
+        """Remove all that the stopped node has stored: queues, messages, exchanges, users.
+
+        Raises:
+            LocalRunError: it runs.
+        """
+        if self.running:
+            raise LocalRunError("a running RabbitMQ cannot be wiped")
+        shutil.rmtree(self._directory / "data", ignore_errors=True)
+
+    def purge(self, queue: str) -> None:
+        """Drop the messages of `queue` that no consumer holds.
+
+        Raises:
+            LocalRunError: there is no such queue.
+        """
+        with self._channel() as channel:
+            channel.queue_purge(queue)
+
+    def delete_queue(self, queue: str) -> None:
+        """Delete `queue` with all its messages and consumers; no effect where there is none."""
+        with self._channel() as channel:
+            channel.queue_delete(queue)
+
+    def depth(self, queue: str) -> int:
+        """Return how many messages of `queue` wait for a consumer; exact, not a statistic.
+
+        Raises:
+            LocalRunError: there is no such queue.
+        """
+        with self._channel() as channel:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+
+    def ctl(self, *arguments: str) -> str:
+        """Run `rabbitmqctl` on the node (a second or more) and return its output.
+
+        Raises:
+            LocalRunError: the node was never started, or the command failed.
+        """
+        if self._server is None:
+            raise LocalRunError("RabbitMQ was never started")
+        answer = subprocess.run(  # noqa: S603 - our own program
+            [self._server.script.with_name("rabbitmqctl"), "--quiet", *arguments],
+            env=self._environment(self._server),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CTL_S,
+        )
+        if answer.returncode != 0:
+            raise LocalRunError(f"rabbitmqctl {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}")
+        return answer.stdout
+
+    def _port(self, name: str) -> int:
+        if name not in self._ports:
+            raise LocalRunError("RabbitMQ has no ports yet: it was never started")
+        return self._ports[name]
+
+    @contextmanager
+    def _channel(self) -> Iterator[Any]:
+        try:
+            with amqp.Connection(f"{LOOPBACK}:{self.port}", USER, PASSWORD, connect_timeout=5) as connection:
+                yield connection.channel()
+        except amqp.AMQPError as error:
+            raise LocalRunError(f"RabbitMQ: {error}") from error
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((LOOPBACK, self.management_port), timeout=5).close()
+            with self._channel():
+                return True
+        except (OSError, LocalRunError):
+            return False
+
+    def _write_configuration(self) -> None:
+        definitions = self._directory / "definitions.json"
+        definitions.write_text(resources.files("taskyard.local").joinpath("definitions.json").read_text())
+        settings = {
+            "listeners.tcp.local": f"{LOOPBACK}:{self.port}",
+            "management.tcp.ip": LOOPBACK,
+            "management.tcp.port": str(self.management_port),
+            "load_definitions": str(definitions),
+            "log.dir": str(self.log.parent),
+            **self._settings,
+        }
+        lines = [f"{name} = {value}\n" for name, value in settings.items()]
+        (self._directory / "rabbitmq.conf").write_text("".join(lines))
+        (self._directory / "enabled_plugins").write_text("[rabbitmq_management].\n")
+
+    def _environment(self, server: Server) -> dict[str, str]:
+        """Return our environment without what would steer RabbitMQ or Erlang elsewhere, and with all that steers it."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        files = {
+            "HOME": "",  # where the cookie is
+            "RABBITMQ_MNESIA_BASE": "data",
+            "RABBITMQ_LOG_BASE": "log",
+            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+            "RABBITMQ_CONFIG_FILES": "conf.d",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
+        }
+        return {
+            **inherited,
+            **server.environment,
+            **{name: str(self._directory / file) for name, file in files.items()},
+            "LC_ALL": "C.UTF-8",
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_NODENAME": _NODE,
+            "RABBITMQ_DIST_PORT": str(self._port("distribution")),
+            "RABBITMQ_SCHEDULER_BIND_TYPE": "u",  # several nodes bound to the same cores would queue up for them
+            # With input allowed the script becomes the node instead of standing before it, where signals and the
+            # death of either part the two; -noinput then takes the input away again.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_PORT": str(self._port("epmd")),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+        }
+
+    @property
+    def _process_file(self) -> Path:
+        return self._directory / "processes.json"
+
+    def _remember(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        """Write down who we started and when, for the next run to find what we left."""
+        with suppress(psutil.NoSuchProcess):  # ended already; `start` says so
+            started = {str(process.pid): psutil.Process(process.pid).create_time() for process in processes}
+            self._process_file.write_text(json.dumps(started))
+
+    def _end_previous(self) -> None:
+        """End what an earlier run left in this folder."""
+        try:
+            started = {int(pid): float(at) for pid, at in json.loads(self._process_file.read_text()).items()}
+        except (OSError, ValueError):
+            return
+        for pid, at in started.items():
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                # Another process may have the pid by now.
+                if abs(process.create_time() - at) < _CLOCK_DRIFT_S and process.name().startswith(("beam", "epmd")):
+                    others = spawning.family(pid)
+                    process.terminate()
+                    psutil.wait_procs([process], timeout=_STOP_S)
+                    spawning.kill_all([process, *others])
+        self._process_file.unlink()
+
+    def _end_epmd(self) -> None:
+        if self._epmd:
+            spawning.kill(self._epmd)

@@ -1,0 +1,73 @@
+"""Making tasks for tests of the statements, and reading what became of them."""
+
+from dataclasses import replace
+from typing import Any
+
+from taskyard.database import Session
+from taskyard.outcomes import ErrorReport, Failed, Move, Succeeded
+from taskyard.statements import claims, dispatching, queues, reading, submission
+from taskyard.statements.claims import Claim, Held
+from taskyard.statements.submission import NewTask, Recorded
+from taskyard.states import Reason, Status
+
+PLAIN = NewTask(
+    name="a task", kind="sleep", queue="default", priority=4, max_attempts=5, timeout_s=60.0, tags=(), payload={}
+)
+ERROR = Failed(Reason.ERROR, ErrorReport("ValueError", "no", "Traceback …"))
+
+
+def insert(session: Session, count: int = 1, **changes: Any) -> list[int]:
+    """Record tasks and return their ids."""
+    made = session.run(submission.insert, [replace(PLAIN, **changes)] * count)
+    return [one.id for one in made if isinstance(one, Recorded)]
+
+
+def claim(session: Session, task_id: int, attempt: int = 1, worker: str = "w", lease_s: float = 30.0) -> Claim | None:
+    return session.run(claims.claim, Held(task_id, attempt), "default", worker, lease_s)
+
+
+def succeed(session: Session, task_id: int, attempt: int = 1) -> str | None:
+    return session.run(claims.finish, Held(task_id, attempt), Succeeded('{"ok": true}'), Move(Status.SUCCEEDED))
+
+
+def fail(session: Session, task_id: int, attempt: int = 1, due_in_s: float | None = None) -> str | None:
+    to = Status.FAILED if due_in_s is None else Status.RETRYING
+    return session.run(claims.finish, Held(task_id, attempt), ERROR, Move(to, Reason.ERROR, due_in_s))
+
+
+def status(session: Session, task_id: int) -> str | None:
+    found = session.run(reading.task, task_id)
+    return found.status if found else None
+
+
+def ready(session: Session) -> list[tuple[int, int]]:
+    """Return (task, attempt) of every row in `ready`."""
+    return session.run(_rows, "SELECT task_id, attempt FROM ready ORDER BY task_id")
+
+
+def promote(session: Session) -> int:
+    return session.run(dispatching.promote, 1000)
+
+
+def counted(session: Session) -> dict[tuple[str, str], int]:
+    """Return the counters, without those that are 0."""
+    return {key: tasks for key, tasks in session.run(queues.counts).items() if tasks}
+
+
+def recounted(session: Session) -> dict[tuple[str, str], int]:
+    """Return what the counters should be, by counting."""
+    rows = session.run(_rows, "SELECT queue, status, count(*) FROM tasks GROUP BY queue, status")
+    return {(queue, status): tasks for queue, status, tasks in rows}
+
+
+def run_sql(session: Session, statement: str, *values: Any) -> None:
+    session.run(lambda cursor: cursor.execute(statement, values))
+
+
+def rows(session: Session, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    return session.run(_rows, statement, *values)
+
+
+def _rows(cursor, statement, *values):
+    cursor.execute(statement, values)
+    return cursor.fetchall()
