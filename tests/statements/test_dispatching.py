@@ -1,7 +1,7 @@
 """Laws of picking, marking, promoting and leading."""
 
 from statements import factories as f
-from taskyard.statements import dispatching, recovery
+from taskyard.statements import dispatching, queues, recovery
 from taskyard.statements.claims import Held
 from taskyard.states import Reason
 
@@ -28,6 +28,16 @@ def test_no_more_are_picked_than_the_window_has_room(session):
     assert _pick(session, window=3) == []
     f.claim(session, picked[0].task_id)
     assert len(_pick(session, window=3)) == 1
+
+
+def test_a_queue_has_a_window_of_its_own_and_none_while_it_is_paused(session):
+    f.insert(session, 5)
+    with session.transaction() as cursor:
+        queues.set_dispatch_window(cursor, "default", 2)
+    assert len(_pick(session, window=1000)) == 2
+    with session.transaction() as cursor:
+        queues.set_paused(cursor, "default", paused=True)
+    assert _pick(session) == []
 
 
 def test_what_was_claimed_before_it_was_marked_stays_gone(session):

@@ -140,9 +140,8 @@ class Life(RuleBasedStateMachine):
 
 def test_whatever_happens_to_a_task_the_record_agrees(session):
     assert MOVES  # the machine's rules are the moves of this table
-    Bound = type("Bound", (Life,), {"session": session})
     run_state_machine_as_test(
-        Bound,
+        type("Bound", (Life,), {"session": session}),
         settings=settings(
             max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),

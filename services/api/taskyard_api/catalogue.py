@@ -43,7 +43,7 @@ class Catalogue:
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
         self._kinds: dict[str, CheckedKind] = {}
-        self._queues: set[str] = set()
+        self._queues: list[str] = []
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -87,11 +87,11 @@ class Catalogue:
             self._read_at = time.monotonic()
 
 
-def _read(cursor: Cursor) -> tuple[dict[str, CataloguedKind], set[str]]:
+def _read(cursor: Cursor) -> tuple[dict[str, CataloguedKind], list[str]]:
     return kinds.catalogue(cursor), queues.names(cursor)
 
 
-def _listed(names: Mapping[str, Any] | set[str]) -> str:
+def _listed(names: Mapping[str, Any] | list[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 

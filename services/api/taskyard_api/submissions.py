@@ -80,6 +80,6 @@ def idempotency_key(header: str | None) -> str | None:
 
 
 def fingerprint(submission: TaskSubmission) -> str:
-    """Return the SHA-256 (hex) of what a submission says; the order of its members and defaults left out do not count."""
+    """Return the SHA-256 (hex) of what a submission says; order and defaults left out do not count."""
     document = submission.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,7 +1,7 @@
-"""RabbitMQ as the parts share it: the names of its queues, and the Celery app with the settings that hold everywhere.
+r"""RabbitMQ as the parts share it: the names of its queues, and the Celery app with the settings that hold everywhere.
 
 A queue `default` of the record is the queue `tasks.default` of RabbitMQ. Everything but the queue's type comes from
-a policy on `^tasks\\.` (delivery limit, dead-letter exchange, overflow), since arguments cannot be changed later.
+a policy on `^tasks\.` (delivery limit, dead-letter exchange, overflow), since arguments cannot be changed later.
 """
 
 from collections.abc import Iterable, Mapping

@@ -150,13 +150,14 @@ class Session:
     def _ended_by_server(self) -> bool:
         """An idle connection with something to read has either a notification, or the server's farewell."""
         connection = self._connection
-        if connection is None or not select.select([connection], [], [], 0)[0]:
-            return False
         try:
-            connection.poll()
+            for _ in range(3):  # what was said is soon read; an end stays readable
+                if connection is None or not select.select([connection], [], [], 0)[0]:
+                    return False
+                connection.poll()
         except _GONE:
-            return True
-        return bool(connection.closed)
+            pass
+        return True
 
 
 def wake(cursor: Cursor) -> None:

@@ -43,33 +43,34 @@ def text_fault(text: str, field: str) -> Fault | None:
 
 
 def storable(text: str) -> str:
-    """Return `text` with what PostgreSQL refuses replaced by U+FFFD: for messages and tracebacks, which must be kept."""
+    """Return `text` with what PostgreSQL refuses replaced by U+FFFD: for messages, which must be kept."""
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[Fault]:
     if depth > MAX_DEPTH:
         yield Fault(path, f"is nested deeper than {MAX_DEPTH} levels")
-        return
+    elif isinstance(value, dict):
+        yield from _member_faults(value, path, depth)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _faults(item, f"{path}[{index}]", depth + 1)
+    elif fault := _scalar_fault(value, path):
+        yield fault
+
+
+def _scalar_fault(value: Any, path: str) -> Fault | None:
     match value:
         case None | bool():
-            return
+            return None
         case str():
-            if fault := text_fault(value, path):
-                yield fault
+            return text_fault(value, path)
         case int():
-            if value not in _INT64:
-                yield Fault(path, "must fit into 64 bits; send larger numbers as strings")
+            return None if value in _INT64 else Fault(path, "must fit into 64 bits; send larger numbers as strings")
         case float():
-            if not math.isfinite(value):
-                yield Fault(path, "must be a finite number")
-        case dict():
-            yield from _member_faults(value, path, depth)
-        case list() | tuple():
-            for index, item in enumerate(value):
-                yield from _faults(item, f"{path}[{index}]", depth + 1)
+            return None if math.isfinite(value) else Fault(path, "must be a finite number")
         case _:
-            yield Fault(path, f"is a {type(value).__name__}, which JSON cannot hold")
+            return Fault(path, f"is a {type(value).__name__}, which JSON cannot hold")
 
 
 def _member_faults(members: dict[Any, Any], path: str, depth: int) -> Iterator[Fault]:

@@ -13,14 +13,13 @@ import structlog
 
 from taskyard.database import WORK_CHANNEL, Session
 from taskyard.errors import UnavailableError
-from taskyard.statements import dispatching
-from taskyard.statements.dispatching import QueueSettings
+from taskyard.statements import dispatching, queues
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BufferUnavailableError, Publisher
 from taskyard_dispatcher.settings import DispatcherSettings
 
 LEAD_S: Final = 1.0
-"""Seconds between tries to lead what nobody leads, and between looks at the queues' settings."""
+"""Seconds between tries to lead what nobody leads, and between looks for new queues."""
 
 _BUSY_S: Final = 0.02
 _PROMOTE_LIMIT: Final = 1000
@@ -57,7 +56,7 @@ class Dispatch:
         self._metrics = metrics
         self._pace = Pace(settings.poll_s)
         self._led: set[str] = set()
-        self._queues: list[QueueSettings] = []
+        self._queues: list[str] = []
         self._looked_at = 0.0
         self._promote_at = 0.0
 
@@ -80,14 +79,14 @@ class Dispatch:
         now = time.monotonic()
         if now >= self._looked_at + LEAD_S:
             self._looked_at = now
-            self._queues = self._session.run(dispatching.queues)
+            self._queues = self._session.run(queues.names)
             self._try_to_lead()
         promoted = self._promote(now)
         moved = 0
         more = promoted == _PROMOTE_LIMIT
         try:
             for queue in self._queues:
-                if queue.name in self._led and not queue.paused:
+                if queue in self._led:
                     count = self._dispatch(queue)
                     moved += count
                     more = more or count == self._settings.dispatch_batch
@@ -105,33 +104,31 @@ class Dispatch:
         self._promote_at = time.monotonic() + min(self._settings.poll_s, max(0.0, next_due_s or self._settings.poll_s))
         return promoted
 
-    def _dispatch(self, queue: QueueSettings) -> int:
+    def _dispatch(self, queue: str) -> int:
         """Publish one batch of `queue`; return how many were confirmed."""
-        window = queue.window or self._settings.dispatch_window
-        tasks = self._session.run(dispatching.pick, queue.name, window, self._settings.dispatch_batch)
+        settings = self._settings
+        tasks = self._session.run(dispatching.pick, queue, settings.dispatch_window, settings.dispatch_batch)
         if not tasks:
             return 0
         with self._metrics.publish_duration.time():
-            confirmed = self._publisher.publish(queue.name, tasks)
+            confirmed = self._publisher.publish(queue, tasks)
         if confirmed:
-            self._session.run(dispatching.mark_dispatched, queue.name, confirmed)
-        self._metrics.dispatched.labels(queue.name, "confirmed").inc(len(confirmed))
-        self._metrics.dispatched.labels(queue.name, "refused").inc(len(tasks) - len(confirmed))
-        delay = self._metrics.dispatch_delay.labels(queue.name)
+            self._session.run(dispatching.mark_dispatched, queue, confirmed)
+        self._metrics.dispatched.labels(queue, "confirmed").inc(len(confirmed))
+        self._metrics.dispatched.labels(queue, "refused").inc(len(tasks) - len(confirmed))
+        delay = self._metrics.dispatch_delay.labels(queue)
         for task in tasks:
             delay.observe(max(0.0, task.age_s))
         if len(confirmed) < len(tasks):
-            log.warning(
-                "messages not taken by RabbitMQ stay ready", queue=queue.name, count=len(tasks) - len(confirmed)
-            )
+            log.warning("messages not taken by RabbitMQ stay ready", queue=queue, count=len(tasks) - len(confirmed))
         return len(confirmed)
 
     def _try_to_lead(self) -> None:
         for queue in self._queues:
-            if queue.name not in self._led and self._session.run(dispatching.lead, f"queue:{queue.name}"):
-                self._led.add(queue.name)
-                self._metrics.leader.labels(f"queue:{queue.name}").set(1)
-                log.info("leads a queue", queue=queue.name)
+            if queue not in self._led and self._session.run(dispatching.lead, f"queue:{queue}"):
+                self._led.add(queue)
+                self._metrics.leader.labels(f"queue:{queue}").set(1)
+                log.info("leads a queue", queue=queue)
 
     def _forget(self) -> None:
         """Give up what went with the connection."""

@@ -11,7 +11,7 @@ from taskyard.broker import DEAD_LETTER_QUEUE, attempts_in, buffer, buffer_name,
 from taskyard.database import Session
 from taskyard.outcomes import decide
 from taskyard.retry import RetryPolicy
-from taskyard.statements import claims, dispatching, recovery
+from taskyard.statements import claims, queues, recovery
 from taskyard.states import Reason
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BROKEN, BufferUnavailableError, Channel
@@ -63,11 +63,11 @@ class LostMessages:
 
     def find(self) -> bool:
         """Look at each queue once; there is never more to do at once."""
-        for queue in self._session.run(dispatching.queues):
-            waiting = self._waiting(queue.name)
+        for queue in self._session.run(queues.names):
+            waiting = self._waiting(queue)
             if waiting is not None:
-                self._metrics.buffered.labels(queue.name).set(waiting)
-            self._judge(queue.name, waiting)
+                self._metrics.buffered.labels(queue).set(waiting)
+            self._judge(queue, waiting)
         return False
 
     def _judge(self, queue: str, waiting: int | None) -> None:
@@ -135,7 +135,7 @@ class DeadLetters:
             body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
             attempts = attempts_in(orjson.loads(body)[0])
         except (ValueError, TypeError, LookupError):
-            log.error("dead letter that is no message of ours", headers=str(headers)[:500])
+            log.warning("dead letter that is no message of ours", headers=str(headers)[:500])
             attempts = []
         for held in attempts:
             if self._session.run(recovery.fail_undelivered, held, reason, text):

@@ -12,7 +12,7 @@ class DispatcherSettings(AttemptSettings):
         1000,
         ge=1,
         le=1_000_000,
-        description="tasks per queue in RabbitMQ at most; at least 2 × all slots of its workers",
+        description="tasks per queue in RabbitMQ at most; at least twice all slots of its workers",
     )
     dispatch_batch: int = Field(250, ge=1, le=5000, description="messages published and confirmed at once")
     poll_s: float = Field(0.5, ge=0.01, le=60, description="seconds between looks for work when nothing wakes it")

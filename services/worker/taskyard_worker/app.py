@@ -32,7 +32,7 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
 
 
-def build_app(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Iterable[str]) -> Celery:
+def build_app(settings: WorkerSettings, queues: Iterable[str]) -> Celery:
     """Build the Celery app of a worker; without its tasks, which `register` adds."""
     return celery_app(
         settings.broker_url.get_secret_value(),

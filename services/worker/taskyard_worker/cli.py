@@ -21,7 +21,7 @@ from taskyard_worker.app import Child, build_app, register, silence_celery_loggi
 from taskyard_worker.board import Board
 from taskyard_worker.builtin import MODULES
 from taskyard_worker.metrics import WorkerMetrics
-from taskyard_worker.requests import observed_request
+from taskyard_worker.requests import observed_by
 from taskyard_worker.settings import WorkerSettings
 from taskyard_worker.supervisor import Supervisor
 
@@ -57,8 +57,8 @@ def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[
     session = Session(settings.database_url.get_secret_value(), f"taskyard-worker {settings.worker_name} supervisor")
     supervisor = Supervisor(settings, kinds, board, session, metrics, random.random)
     child = Child(settings, kinds, board)
-    app = build_app(settings, kinds, queues)
-    register(app, kinds, observed_request(supervisor, metrics), child)
+    app = build_app(settings, queues)
+    register(app, kinds, observed_by(supervisor, metrics), child)
 
     def parent_ready(**_: object) -> None:  # threads start after the fork of the first children, never before
         supervisor.start()

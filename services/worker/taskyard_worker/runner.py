@@ -63,16 +63,8 @@ class Runner:
     def _outcome(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...]) -> Outcome:
         try:
             returned = self._call(kind, claim, arguments)
-        except TaskCancelled:
-            return Cancelled()
-        except TaskTimedOut:
-            return timed_out(claim.timeout_s)
-        except Retry as retry:
-            return Failed(Reason.ERROR, _report(retry, with_traceback=False), after_s=retry.after_s)
-        except Discard as discard:
-            return Failed(Reason.DISCARDED, _report(discard, with_traceback=False), permanent=True)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its attempt, not the child
-            return Failed(Reason.ERROR, _report(error))
+            return _ended_by(error, claim.timeout_s)
         try:
             return Succeeded(to_text(returned))
         except InvalidError as error:
@@ -155,9 +147,22 @@ class Runner:
         )
 
 
-def timed_out(timeout_s: float) -> Failed:
-    """Return the outcome of an attempt that ran into its time limit."""
-    return Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", f"ran longer than its limit of {timeout_s:g} s"))
+def _ended_by(error: BaseException, timeout_s: float) -> Outcome:
+    """Name the outcome of an attempt whose handler raised `error`."""
+    outcome: Outcome
+    match error:
+        case TaskCancelled():
+            outcome = Cancelled()
+        case TaskTimedOut():
+            message = f"ran longer than its limit of {timeout_s:g} s"
+            outcome = Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", message))
+        case Retry(after_s=after_s):
+            outcome = Failed(Reason.ERROR, _report(error, with_traceback=False), after_s=after_s)
+        case Discard():
+            outcome = Failed(Reason.DISCARDED, _report(error, with_traceback=False), permanent=True)
+        case _:
+            outcome = Failed(Reason.ERROR, _report(error))
+    return outcome
 
 
 def _broken_rules(error: ValidationError) -> str:

@@ -62,7 +62,7 @@ async def delete(task_id: TaskId, parts: PartsDep) -> Response:
     responses={**_ACCEPTED, **documented(404, 409, 422)},
 )
 async def cancel(task_id: TaskId, parts: PartsDep) -> Response:
-    """Cancel it: at once while it waits; while it runs its handler is told within a second, and killed after a grace."""
+    """Cancel it: at once while it waits; while it runs its handler is told within a second."""
     await parts.readers.transact(_cancel, task_id)
     return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
 

@@ -1,7 +1,7 @@
 """POST /tasks and POST /tasks/batch: handing work in."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Header, Request, Response
 
@@ -85,7 +85,7 @@ class _Counted:
         """Use the kind as a label: it is one of the catalogue, not anything that a client may write."""
         self._kind = self._given
 
-    def __enter__(self) -> "_Counted":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:

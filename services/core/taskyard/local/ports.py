@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: those used last as long as they are free, so that bookmarks and connections stay good."""
+"""Ports on 127.0.0.1: the usual ones where they are free, else those used last, so that connections stay good."""
 
 import json
 import random
@@ -35,7 +35,7 @@ class Ports:
         self._file = file
 
     def choose(self, name: str, wanted: int | None) -> int:
-        """Return a free port for `name`: the one of its last run, else `wanted` or the next above, else any.
+        """Return a free port for `name`: `wanted`, else the one of its last run, else the next above `wanted`, or any.
 
         What is chosen is written to the file; nothing holds the port until the caller listens on it.
 
@@ -51,10 +51,12 @@ class Ports:
         raise LocalRunError(f"no free port for {name}" + (f" from {wanted} upwards" if wanted else ""))
 
     def _candidates(self, kept: int | None, wanted: int | None) -> Iterator[int]:
+        if wanted is not None:
+            yield wanted
         if kept is not None:
             yield kept
         if wanted is not None:
-            yield from range(wanted, min(wanted + _TRIES, 65_536))
+            yield from range(wanted + 1, min(wanted + _TRIES, 65_536))
         else:
             yield from random.sample(_ANY, _TRIES)
 

@@ -39,8 +39,8 @@ _STOP_S: Final = 30.0
 class PostgreSQL:
     """One server and its database `taskyard`, in `directory`.
 
-    `port` is the port to prefer, else the next free one above; None: any. The port of the last run goes before both
-    while it is free. `settings` are passed on as `-c name=value` (tests turn `fsync` off).
+    `port` is the port to prefer; where it is taken, that of the last run or the next free one above; None: any, and the
+    same again in the next run while it is free. `settings` are passed on as `-c name=value` (tests turn `fsync` off).
 
     Start it from a thread that outlives it (see `spawning.spawn`): it stops when that thread ends.
     """

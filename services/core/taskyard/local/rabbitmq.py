@@ -5,20 +5,19 @@ own too, so that it meets no other node of the machine, and leaves none behind.
 """
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import amqp
 import psutil
 
+from taskyard.local import rabbitmq_configuration as configuration
 from taskyard.local import spawning
 from taskyard.local.errors import LocalRunError
 from taskyard.local.ports import LOOPBACK, Ports
@@ -26,31 +25,19 @@ from taskyard.local.rabbitmq_server import Server, find_server
 
 USER: Final = "guest"
 PASSWORD: Final = "guest"  # noqa: S105 - RabbitMQ's own default, which it lets in from loopback only
-_NODE: Final = "taskyard@localhost"
 _START_S: Final = 120.0
 _STOP_S: Final = 40.0
 _CTL_S: Final = 60.0
 _CLOCK_DRIFT_S: Final = 2.0
-_SETTINGS: Final = {
-    # Eight days in ms: a message is unacknowledged while its task runs, and a task may run for seven.
-    "consumer_timeout": "691200000",
-    "vm_memory_high_watermark.absolute": "1GB",
-    "disk_free_limit.absolute": "200MB",
-    "raft.wal_max_size_bytes": "67108864",
-    "log.console": "false",
-    "log.file": "rabbitmq.log",
-    "log.file.level": "info",
-    "log.file.rotation.size": "10485760",
-    "log.file.rotation.count": "2",
-}
 
 
 class RabbitMQ:
     """One node with the management plugin, in `directory`, with the users and policies of `definitions.json`.
 
     `server_directory` is where the distribution's RabbitMQ is unpacked where none is installed; nodes may share it.
-    `port` and `management_port` are preferred, else the next free ones above; None: any. Those of the last run go
-    before both while they are free. `settings` are added to rabbitmq.conf. `say` is told what takes long.
+    `port` and `management_port` are preferred; where they are taken, those of the last run or the next free ones
+    above; None: any, and the same again in the next run while they are free. `settings` are added to rabbitmq.conf. `say` is
+    told what takes long.
 
     Start it from a thread that outlives it (see `spawning.spawn`): it stops when that thread ends.
     """
@@ -70,7 +57,7 @@ class RabbitMQ:
         self._directory = directory.absolute()
         self._server_directory = server_directory.absolute()
         self._wanted = {"amqp": port, "management": management_port, "distribution": None, "epmd": None}
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self._settings = settings or {}
         self._say = say
         self._ports: dict[str, int] = {}
         self._server: Server | None = None
@@ -125,12 +112,11 @@ class RabbitMQ:
         if not self._ports:
             ports = Ports(self._directory / "ports.json")
             self._ports = {name: ports.choose(name, wanted) for name, wanted in self._wanted.items()}
-        self._write_configuration()
-        environment = self._environment(self._server)
+        configuration.write(self._directory, self._ports, self._settings)
         output = self._directory / "output.log"
         # In the foreground, so that it is a child of ours: the daemon that Erlang would start outlives the node.
-        self._epmd = spawning.spawn([self._server.epmd], environment=environment, log=output)
-        self._process = spawning.spawn([self._server.script], environment=environment, log=output)
+        self._epmd = self._spawn(self._server.epmd, output)
+        self._process = self._spawn(self._server.script, output)
         self._remember([self._epmd, self._process])
         spawning.await_ready(self._process, self._answers, "RabbitMQ", output, _START_S)
 
@@ -145,7 +131,11 @@ class RabbitMQ:
         self._end_epmd()
 
     def kill(self) -> None:
-        """Kill the node and every process of it with SIGKILL, as a crash would, and return when they are gone."""
+        """Kill the node and every process of it with SIGKILL, as a crash would, and return when they are gone.
+
+        A quorum queue that was declared within the last seconds does not survive that in RabbitMQ 3.10: it is listed,
+        but refuses messages until it is deleted. `stop` and `start` make a new queue fast.
+        """
         if self._process:
             spawning.kill(self._process)
         self._end_epmd()
@@ -193,7 +183,7 @@ class RabbitMQ:
             raise LocalRunError("RabbitMQ was never started")
         answer = subprocess.run(  # noqa: S603 - our own program
             [self._server.script.with_name("rabbitmqctl"), "--quiet", *arguments],
-            env=self._environment(self._server),
+            env=configuration.environment(self._directory, self._ports, self._server),
             capture_output=True,
             text=True,
             check=False,
@@ -202,6 +192,11 @@ class RabbitMQ:
         if answer.returncode != 0:
             raise LocalRunError(f"rabbitmqctl {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}")
         return answer.stdout
+
+    def _spawn(self, program: Path, log: Path) -> subprocess.Popen[bytes]:
+        assert self._server is not None  # noqa: S101
+        environment = configuration.environment(self._directory, self._ports, self._server)
+        return spawning.spawn([program], environment=environment, log=log, cwd=self._directory)
 
     def _port(self, name: str) -> int:
         if name not in self._ports:
@@ -223,50 +218,6 @@ class RabbitMQ:
                 return True
         except (OSError, LocalRunError):
             return False
-
-    def _write_configuration(self) -> None:
-        definitions = self._directory / "definitions.json"
-        definitions.write_text(resources.files("taskyard.local").joinpath("definitions.json").read_text())
-        settings = {
-            "listeners.tcp.local": f"{LOOPBACK}:{self.port}",
-            "management.tcp.ip": LOOPBACK,
-            "management.tcp.port": str(self.management_port),
-            "load_definitions": str(definitions),
-            "log.dir": str(self.log.parent),
-            **self._settings,
-        }
-        lines = [f"{name} = {value}\n" for name, value in settings.items()]
-        (self._directory / "rabbitmq.conf").write_text("".join(lines))
-        (self._directory / "enabled_plugins").write_text("[rabbitmq_management].\n")
-
-    def _environment(self, server: Server) -> dict[str, str]:
-        """Return our environment without what would steer RabbitMQ or Erlang elsewhere, and with all that steers it."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
-        files = {
-            "HOME": "",  # where the cookie is
-            "RABBITMQ_MNESIA_BASE": "data",
-            "RABBITMQ_LOG_BASE": "log",
-            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
-            "RABBITMQ_CONFIG_FILES": "conf.d",
-            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
-        }
-        return {
-            **inherited,
-            **server.environment,
-            **{name: str(self._directory / file) for name, file in files.items()},
-            "LC_ALL": "C.UTF-8",
-            "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            "RABBITMQ_NODENAME": _NODE,
-            "RABBITMQ_DIST_PORT": str(self._port("distribution")),
-            "RABBITMQ_SCHEDULER_BIND_TYPE": "u",  # several nodes bound to the same cores would queue up for them
-            # With input allowed the script becomes the node instead of standing before it, where signals and the
-            # death of either part the two; -noinput then takes the input away again.
-            "RABBITMQ_ALLOW_INPUT": "1",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
-            "ERL_EPMD_PORT": str(self._port("epmd")),
-            "ERL_EPMD_ADDRESS": LOOPBACK,
-        }
 
     @property
     def _process_file(self) -> Path:

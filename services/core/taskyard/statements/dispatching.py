@@ -38,8 +38,10 @@ _PICK: Final = """
       FROM ready
      WHERE queue = %(queue)s AND dispatched_at IS NULL
      ORDER BY priority DESC, run_at, task_id
-     LIMIT least(%(limit)s, greatest(0, %(window)s - (
-           SELECT count(*) FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL)))
+     LIMIT (SELECT CASE WHEN paused THEN 0
+                        ELSE least(%(limit)s, greatest(0, coalesce(dispatch_window, %(window)s) - (
+                             SELECT count(*) FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL))) END
+              FROM queues WHERE name = %(queue)s)
 """
 
 _MARK: Final = """
@@ -48,17 +50,6 @@ _MARK: Final = """
      WHERE ready.task_id = sent.task_id AND ready.attempt = sent.attempt AND queue = %(queue)s
  RETURNING set_config('synchronous_commit', 'off', true)
 """
-
-_QUEUES: Final = "SELECT name, paused, dispatch_window FROM queues ORDER BY name"
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSettings:
-    """A queue as the dispatcher sees it; `window` is None where the dispatcher's own default holds."""
-
-    name: str
-    paused: bool
-    window: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +69,6 @@ def lead(cursor: Cursor, word: str) -> bool:
     return bool(_one(cursor))
 
 
-def queues(cursor: Cursor) -> list[QueueSettings]:
-    """Return all queues. Locks nothing."""
-    cursor.execute(_QUEUES)
-    return [QueueSettings(name, paused, window) for name, paused, window in cursor.fetchall()]
-
-
 def promote(cursor: Cursor, limit: int) -> int:
     """Queue up to `limit` scheduled or retrying tasks that are due; return how many. Locks their rows."""
     cursor.execute(_PROMOTE, {"limit": limit})
@@ -100,6 +85,7 @@ def next_due_s(cursor: Cursor) -> float | None:
 def pick(cursor: Cursor, queue: str, window: int, limit: int) -> list[ReadyTask]:
     """Return up to `limit` tasks to publish next, by priority then age, so that at most `window` are in RabbitMQ.
 
+    A window of the queue's own comes first; a paused queue has nothing to publish.
     Locks nothing: a task claimed or changed meanwhile makes its message one that claims nothing.
     """
     cursor.execute(_PICK, {"queue": queue, "window": window, "limit": limit})

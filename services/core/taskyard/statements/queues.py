@@ -94,10 +94,10 @@ def overview(cursor: Cursor, name: str | None = None) -> list[Queue]:
     ]
 
 
-def names(cursor: Cursor) -> set[str]:
-    """Return the names of all queues. Locks nothing."""
-    cursor.execute("SELECT name FROM queues")
-    return {name for (name,) in cursor.fetchall()}
+def names(cursor: Cursor) -> list[str]:
+    """Return the names of all queues, sorted. Locks nothing."""
+    cursor.execute("SELECT name FROM queues ORDER BY name")
+    return [name for (name,) in cursor.fetchall()]
 
 
 def announce(cursor: Cursor, queues: Iterable[str]) -> None:
@@ -110,13 +110,12 @@ def announce(cursor: Cursor, queues: Iterable[str]) -> None:
 def set_paused(cursor: Cursor, name: str, *, paused: bool) -> None:
     """Pause or resume a queue.
 
-    At a pause its tasks leave RabbitMQ as far as the record goes: a message that is there still claims nothing, and
-    the task is published again after the queue was resumed. Needs a transaction; locks the queue's row and its
+    Its tasks leave RabbitMQ as far as the record goes: a message that is there still claims nothing while the queue is
+    paused, and all are published again once it is resumed. Needs a transaction; locks the queue's row and its
     dispatched rows in `ready`.
     """
     cursor.execute("UPDATE queues SET paused = %s WHERE name = %s", (paused, name))
-    if paused:
-        cursor.execute("UPDATE ready SET dispatched_at = NULL WHERE queue = %s AND dispatched_at IS NOT NULL", (name,))
+    cursor.execute("UPDATE ready SET dispatched_at = NULL WHERE queue = %s AND dispatched_at IS NOT NULL", (name,))
 
 
 def set_dispatch_window(cursor: Cursor, name: str, window: int | None) -> None:

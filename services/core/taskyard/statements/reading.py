@@ -12,7 +12,7 @@ EXAMINED: Final = 20_000
 """How many rows one page looks at: what bounds its cost, however rare the tasks are that it looks for."""
 
 _SLACK: Final = 10_000
-"""Ids are given out and committed nearly, not exactly, in the order of created_at: so far they are searched around it."""
+"""Ids are given out and committed nearly, not exactly, in the order of created_at: so far around it is searched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def take_back(cursor: Cursor, queue: str, settled_s: float = 0.0) -> int:
 
 
 def fail_undelivered(cursor: Cursor, held: Held, reason: Reason, message: str) -> bool:
-    """End the queued task whose message for the attempt `held` was dead-lettered; return whether it still waited for it.
+    """End the queued task whose message for the attempt `held` was dead-lettered; return whether it still waited.
 
     Locks its row.
     """
