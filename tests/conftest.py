@@ -28,7 +28,7 @@ def postgresql(tmp_path_factory) -> Iterator[PostgreSQL]:
     try:
         yield server
     finally:
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -165,18 +165,16 @@ class Stack:
 
 @contextmanager
 def stack(database_url: str, rabbitmq: RabbitMQ, folder: Path) -> Iterator[Stack]:
-    """Give a stack on empty queues; end its processes at the end, and show their logs where the test failed."""
+    """Give a stack on empty queues; end its processes at the end, and print their logs."""
     for queue in ("tasks.default", "tasks.elsewhere", "dlq.tasks"):
         rabbitmq.delete_queue(queue)
     made = Stack(database_url, rabbitmq, folder)
     try:
         yield made
-    except BaseException:
-        for part in made.parts:
-            print(f"--- {part.log}\n{part.log.read_text(errors='replace')[-4000:]}")  # noqa: T201
-        raise
     finally:
         made.stop()
+        for part in made.parts:  # pytest shows it where the test failed
+            print(f"--- {part.log}\n{part.log.read_text(errors='replace')[-4000:]}")  # noqa: T201
 
 
 def kill_child(part: Part, number: int = signal.SIGKILL) -> None:

@@ -1,19 +1,22 @@
 """Celery as the worker uses it: each kind a task under its own name, in prefork children that the parent watches."""
 
+import logging
 import os
 import random
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
 from billiard.process import current_process
 from celery import Celery, Task, signals
-from celery.worker.consumer import Consumer
+from celery.exceptions import SecurityWarning
 
 from taskyard.broker import attempts_in, celery_app, queue_name
 from taskyard.database import Session
 from taskyard.handlers import Kind
 from taskyard_worker.board import Board
+from taskyard_worker.consumer import BufferConsumer
 from taskyard_worker.executor import Executor
 from taskyard_worker.record import WaitingRecord
 from taskyard_worker.reports import AttemptFailedError
@@ -23,22 +26,13 @@ from taskyard_worker.settings import WorkerSettings
 log = structlog.get_logger(__name__)
 
 
-class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
-    """Celery's consumer without its queues for delayed messages: delays are rows, not messages."""
-
-    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]  # celery carries no types
-        """The steps of a consumer's start."""
-
-        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
-
-
 def build_app(settings: WorkerSettings, queues: Iterable[str]) -> Celery:
     """Build the Celery app of a worker; without its tasks, which `register` adds."""
     return celery_app(
         settings.broker_url.get_secret_value(),
         queues,
         {
-            "worker_consumer": f"{__name__}:{BufferConsumer.__name__}",
+            "worker_consumer": f"{BufferConsumer.__module__}:{BufferConsumer.__name__}",
             "worker_pool": "prefork",
             "worker_concurrency": settings.concurrency,
             # A message is acknowledged when its outcome is in the record, not before; a child's death gives it back.
@@ -109,9 +103,14 @@ class Child:
         return self._executor
 
 
-def silence_celery_logging() -> None:
-    """Keep Celery from setting up logging of its own, and its lines about each message out of the log."""
+def silence_celery() -> None:
+    """Keep Celery from setting up logging of its own, and its lines about each message out of the log.
+
+    Its warning of root speaks of pickled messages; none but JSON is accepted here.
+    """
     signals.setup_logging.connect(_leave_logging, weak=False)
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _leave_logging(**_: Any) -> None:

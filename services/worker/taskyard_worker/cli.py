@@ -1,6 +1,5 @@
 """The command `taskyard-worker`: loads handlers, announces them, and runs them until it is told to stop."""
 
-import logging
 import random
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from taskyard.handlers import Kind, load
 from taskyard.metrics import registry, serve
 from taskyard.statements import kinds as catalogue
 from taskyard.statements import queues as known_queues
-from taskyard_worker.app import Child, build_app, register, silence_celery_logging
+from taskyard_worker.app import Child, build_app, register, silence_celery
 from taskyard_worker.board import Board
 from taskyard_worker.builtin import MODULES
 from taskyard_worker.metrics import WorkerMetrics
@@ -91,8 +90,7 @@ def run() -> None:
         raise SystemExit(f"taskyard-worker: {error}") from error
     except TaskyardError as error:
         raise SystemExit(f"taskyard-worker: cannot start: {error}") from error
-    silence_celery_logging()
-    logging.getLogger("celery").setLevel(logging.WARNING)
+    silence_celery()
     worker = build(settings, kinds, queues).Worker(
         hostname=f"worker@{settings.worker_name}",
         without_gossip=True,

@@ -121,19 +121,23 @@ def _shared() -> Path:
 
 def _copy_programs(programs: Path) -> Path:
     """Copy the installation around `programs`, once, and return the folder of the programs in the copy."""
-    source = programs.parent
-    status = (programs / "postgres").stat()
-    key = hashlib.sha256(f"{source.resolve()} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:16]
+    source = programs.parent.resolve()
+    status = (source / programs.name / "postgres").stat()
+    key = hashlib.sha256(f"{source} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:16]
     shared = _shared()
     copy = shared / f"postgresql-{key}"
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not copy.exists():
             unfinished = Path(tempfile.mkdtemp(dir=shared, prefix="unfinished-"))
-            shutil.copytree(source, unfinished, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(source, unfinished / "package" / source.name, symlinks=True)
+            libraries = source.parent.with_name(source.parent.name + ".libs")
+            if libraries.exists():  # a wheel keeps them beside its package, and its programs look for them there
+                shutil.copytree(libraries, unfinished / f"package{libraries.suffix}", symlinks=True)
+                (unfinished / libraries.name).symlink_to(f"package{libraries.suffix}")
             _open_to_all(unfinished)
             unfinished.rename(copy)
-    return copy / programs.name
+    return copy / "package" / source.name / programs.name
 
 
 def _open_to_all(tree: Path) -> None:

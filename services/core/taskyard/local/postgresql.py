@@ -123,6 +123,18 @@ class PostgreSQL:
         if self._process:
             spawning.kill(self._process)
 
+    def remove(self) -> None:
+        """Kill the server and remove its folder with all data, wherever that lies.
+
+        Where root's home is closed to PostgreSQL the data lies outside of the folder, so removing that is not enough.
+        """
+        self.kill()
+        if self._directory.exists():
+            placement = place(self._directory)
+            if placement.relocated:
+                shutil.rmtree(placement.data.parent)
+            shutil.rmtree(self._directory)
+
     @property
     def _password_file(self) -> Path:
         return self._directory / "password"

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,8 +37,8 @@ class RabbitMQ:
 
     `server_directory` is where the distribution's RabbitMQ is unpacked where none is installed; nodes may share it.
     `port` and `management_port` are preferred; where they are taken, those of the last run or the next free ones
-    above; None: any, and the same again in the next run while they are free. `settings` are added to rabbitmq.conf. `say` is
-    told what takes long.
+    above; None: any, and the same again in the next run while they are free. `settings` are added to rabbitmq.conf.
+    `say` is told what takes long.
 
     Start it from a thread that outlives it (see `spawning.spawn`): it stops when that thread ends.
     """
@@ -60,6 +61,7 @@ class RabbitMQ:
         self._settings = settings or {}
         self._say = say
         self._ports: dict[str, int] = {}
+        self._stopped = threading.Event()
         self._server: Server | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,10 +106,11 @@ class RabbitMQ:
         """
         if self.running and self._answers():
             return
+        self._stopped.clear()
         for folder in ("data", "log", "conf.d"):
             (self._directory / folder).mkdir(parents=True, exist_ok=True)
         if self._server is None:
-            self._server = find_server(self._server_directory, self._say)
+            self._server = find_server(self._server_directory, self._say, self._stopped)
         self._end_previous()
         if not self._ports:
             ports = Ports(self._directory / "ports.json")
@@ -126,6 +129,7 @@ class RabbitMQ:
 
     def stop(self) -> None:
         """Shut down cleanly; killed where that takes too long. No effect when stopped."""
+        self._stopped.set()
         if self._process:
             spawning.end(self._process, signal.SIGTERM, _STOP_S)
         self._end_epmd()
@@ -136,6 +140,7 @@ class RabbitMQ:
         A quorum queue that was declared within the last seconds does not survive that in RabbitMQ 3.10: it is listed,
         but refuses messages until it is deleted. `stop` and `start` make a new queue fast.
         """
+        self._stopped.set()
         if self._process:
             spawning.kill(self._process)
         self._end_epmd()

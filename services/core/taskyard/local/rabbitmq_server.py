@@ -10,10 +10,11 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from taskyard.local import spawning
 from taskyard.local.errors import LocalRunError
@@ -21,6 +22,7 @@ from taskyard.local.errors import LocalRunError
 _OLDEST: Final = (3, 10)  # the first with dead-letter-strategy, which the policy of our queues asks for
 _ERLANG_ROOT: Final = "TASKYARD_ERLANG_ROOT"
 _STEP_S: Final = 600.0
+_LOOK_S: Final = 0.2
 _HOW_TO_GET_ONE: Final = (
     "install RabbitMQ 3.10 or later (its `rabbitmq-server` on PATH is found), or name that script in "
     "TASKYARD_RABBITMQ_SERVER, or use `docker compose up --build` instead"
@@ -36,13 +38,13 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def find_server(unpacked: Path, say: Callable[[str], None]) -> Server:
+def find_server(unpacked: Path, say: Callable[[str], None], cancelled: threading.Event) -> Server:
     """Return $TASKYARD_RABBITMQ_SERVER, the system's, or that unpacked in `unpacked`, after unpacking it if need be.
 
-    `say` is told what takes long.
+    `say` is told what takes long; `cancelled` ends that early.
 
     Raises:
-        LocalRunError: there is none, and none can be got; the message says what to do.
+        LocalRunError: there is none, and none can be got; the message says what to do. Or it was cancelled.
     """
     if named := os.environ.get("TASKYARD_RABBITMQ_SERVER"):
         if not Path(named).exists():
@@ -54,7 +56,7 @@ def find_server(unpacked: Path, say: Callable[[str], None]) -> Server:
     # Debian's is a wrapper that only root and the user `rabbitmq` may call.
     if on_path and Path(on_path).resolve().name == "rabbitmq-server":
         return _installed(Path(on_path).resolve())
-    return _unpacked(_unpack(unpacked, say))
+    return _unpacked(_unpack(unpacked, say, cancelled))
 
 
 def _newest(folder: Path) -> Path | None:
@@ -97,12 +99,12 @@ def _unpacked(root: Path) -> Server:
     )
 
 
-def _unpack(directory: Path, say: Callable[[str], None]) -> Path:
+def _unpack(directory: Path, say: Callable[[str], None], cancelled: threading.Event) -> Path:
     """Unpack the distribution's RabbitMQ into `directory`, once, and return its root. Safe to run several at once."""
     root = directory / "root"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock, cancelled)
         if root.exists():
             return root
         if not all(shutil.which(tool) for tool in ("apt-get", "dpkg")):
@@ -110,7 +112,7 @@ def _unpack(directory: Path, say: Callable[[str], None]) -> Path:
         unfinished = directory / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         (unfinished / "root").mkdir(parents=True)
-        apt = _Apt(unfinished, directory / "unpack.log")
+        apt = _Apt(unfinished, directory / "unpack.log", cancelled)
         say("RabbitMQ is not installed: reading the distribution's package lists")
         apt.update()
         names = apt.needed_packages()
@@ -122,12 +124,25 @@ def _unpack(directory: Path, say: Callable[[str], None]) -> Path:
     return root
 
 
+def _wait_for(lock: TextIO, cancelled: threading.Event) -> None:
+    """Take the lock, after whoever unpacks just now."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if cancelled.wait(_LOOK_S):
+                raise LocalRunError("stopped while RabbitMQ was unpacked") from None
+        else:
+            return
+
+
 class _Apt:
     """apt with lists and a cache of its own, so that it needs neither root nor anybody's `apt-get update`."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
+    def __init__(self, directory: Path, log: Path, cancelled: threading.Event) -> None:
         self._directory = directory
         self._log = log
+        self._cancelled = cancelled
         for folder in ("lists/partial", "cache/archives/partial", "packages"):
             (directory / folder).mkdir(parents=True)
         self._options = [
@@ -186,10 +201,7 @@ class _Apt:
         process = spawning.spawn(
             command, environment=environment, log=self._log, farewell=signal.SIGKILL, cwd=cwd or self._directory
         )
-        if may_fail:
-            process.wait(_STEP_S)
-        else:
-            spawning.finish(process, what, self._log, _STEP_S)
+        spawning.finish(process, what, self._log, _STEP_S, self._cancelled, may_fail=may_fail)
 
 
 def _make_relocatable(root: Path) -> None:

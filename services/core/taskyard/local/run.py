@@ -73,8 +73,9 @@ class _Run:
         self._supervisor = supervisor
         self._logs = directory / "log"
         self._ports: dict[str, int] = {}
+        self._first_task = 0
         self._postgresql = PostgreSQL(directory / "postgresql", 5432)
-        self._rabbitmq = RabbitMQ(directory / "rabbitmq", directory / "rabbitmq-server", 5672, 15672, say=terminal.say)
+        self._rabbitmq = RabbitMQ(directory / "rabbitmq", directory / "server", 5672, 15672, say=terminal.say)
 
     def start(self, *, flower: bool) -> int:
         """Start everything, prove it with a task, and show where it is; return 0 where the task succeeded."""
@@ -121,7 +122,8 @@ class _Run:
         )
         task = client.submit("Process Data")
         self._terminal.say(f'submitted task {task["id"]}: POST /tasks/ {{"name": "Process Data"}}')
-        task = client.finished(int(task["id"]), _FIRST_TASK_S)
+        self._first_task = int(task["id"])
+        task = client.finished(self._first_task, _FIRST_TASK_S)
         line = f"task {task['id']} {task['status']}, {self._terminal.elapsed_s:.1f} s after the start"
         succeeded = bool(task["status"] == "succeeded")
         (self._terminal.succeed if succeeded else self._terminal.fail)(line)
@@ -175,13 +177,13 @@ class _Run:
         yield "RabbitMQ", f"{self._rabbitmq.management_url}  (user {USER}, password {PASSWORD})"
         database = self._postgresql.url.replace("+psycopg2", "")
         yield "PostgreSQL", database
-        yield "", f"{shutil.which('psql') or find_programs() / 'psql'} {database}"
+        yield "psql", f"{shutil.which('psql') or find_programs() / 'psql'} {database}"
         yield (
             "Metrics",
             ", ".join(f"{self._url(f'{name} metrics')}/metrics" for name in ("api", "dispatcher", "worker")),
         )
         yield "Logs", str(self._logs)
-        yield "Try", f"curl {self._url('api')}/tasks/1"
+        yield "Try", f"curl {self._url('api')}/tasks/{self._first_task}"
 
 
 def _script(name: str) -> Path:

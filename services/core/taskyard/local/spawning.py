@@ -70,19 +70,29 @@ def spawn(
             raise LocalRunError(f"cannot start {command[0]}: {error}") from error
 
 
-def finish(process: subprocess.Popen[bytes], what: str, log: Path, timeout_s: float) -> None:
-    """Wait for a command that ends by itself.
+def finish(
+    process: subprocess.Popen[bytes],
+    what: str,
+    log: Path,
+    limit_s: float,
+    cancelled: threading.Event | None = None,
+    *,
+    may_fail: bool = False,
+) -> None:
+    """Wait for a command that ends by itself; it is killed where it has not within `limit_s`, or when `cancelled`.
 
     Raises:
-        LocalRunError: it failed, or took longer than `timeout_s` and was killed; the message has the end of its log.
+        LocalRunError: it failed, unless that it `may_fail`, or was killed; the message has the end of its log.
     """
-    try:
-        status = process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        kill(process)
-        raise LocalRunError(f"{what} took longer than {timeout_s:.0f} s; its output is in {log}") from None
-    if status != 0:
-        raise LocalRunError(f"{what} failed ({describe(status)}):\n{tail(log)}")
+    stop = cancelled or threading.Event()
+    deadline = time.monotonic() + limit_s
+    while process.poll() is None:
+        if stop.wait(_POLL_S) or time.monotonic() > deadline:
+            kill(process)
+            why = "was stopped" if stop.is_set() else f"took longer than {limit_s:.0f} s"
+            raise LocalRunError(f"{what} {why}:\n{tail(log)}")
+    if process.returncode != 0 and not may_fail:
+        raise LocalRunError(f"{what} failed ({describe(process.returncode)}):\n{tail(log)}")
 
 
 def await_ready(

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from time import monotonic
+from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+_NAME_COLUMNS: Final = 20
 
 
 class Terminal:
@@ -33,15 +35,11 @@ class Terminal:
         self._print(line, "red")
 
     def addresses(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Show where everything is. Values are never cut or wrapped where that can be avoided: they get copied."""
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, value in rows:
-            table.add_row(name, Text(value))
-        self._console.print()
-        self._console.print(table)
-        self._console.print()
+        """Show where everything is, one line each: they are copied from here, so none is wrapped or cut."""
+        lines = [
+            Text(f"  {name:<{_NAME_COLUMNS}}", style="bold") + Text(value, style="not bold") for name, value in rows
+        ]
+        self._console.print(Text("\n").join([Text(), *lines, Text()]), soft_wrap=True)
 
     def _print(self, line: str, style: str) -> None:
         self._console.print(Text(f"{self.elapsed_s:6.1f} s  ", style="dim") + Text(line, style=style), soft_wrap=True)

@@ -1,0 +1,57 @@
+# Everything here works in an empty clone on a bare machine with Python 3.11 or later; see deploy/local/bootstrap.
+# ARGS are passed on: make test ARGS="tests/api -x"
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap run test check fmt bench lock images up down clean
+
+BIN := .venv/bin
+PACKAGES := services tests $(wildcard bench examples)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+bootstrap: ## make or refresh .venv from the lock
+	@deploy/local/bootstrap
+
+run: bootstrap ## run everything on this machine, without Docker, until Ctrl-C
+	@$(BIN)/taskyard run $(ARGS)
+
+test: bootstrap ## run the tests, against a real PostgreSQL and a real RabbitMQ
+	@$(BIN)/pytest $(ARGS)
+
+check: bootstrap ## judge the code: ruff, mypy, import-linter
+	@$(BIN)/ruff check $(PACKAGES)
+	@$(BIN)/ruff format --check $(PACKAGES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: bootstrap ## format the code, and repair what ruff can
+	@$(BIN)/ruff check --fix-only $(PACKAGES)
+	@$(BIN)/ruff format $(PACKAGES)
+
+ifneq ($(wildcard bench/run.py),)
+bench: bootstrap ## measure, on servers of its own
+	@$(BIN)/python bench/run.py $(ARGS)
+endif
+
+lock: bootstrap ## bring the locked versions in line with pyproject.toml (ARGS=--upgrade: the newest)
+	@deploy/local/bootstrap $(COMPILE) pyproject.toml --group dev --extra local -o locks/dev.txt $(ARGS)
+	@for part in api dispatcher worker flower; do \
+		deploy/local/bootstrap $(COMPILE) pyproject.toml --extra $$part -c locks/dev.txt -o locks/$$part.txt || exit; \
+	done
+	@echo uv | deploy/local/bootstrap $(COMPILE) - -c locks/dev.txt -o locks/uv.txt
+
+images: ## build the container images
+	@docker compose build $(ARGS)
+
+up: ## run everything in containers, until Ctrl-C
+	@docker compose up --build $(ARGS)
+
+down: ## stop the containers; what they stored stays
+	@docker compose down $(ARGS)
+
+clean: ## remove all that was made here: .venv, caches, and .dev with the local servers and their data
+	@rm -rf .venv .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

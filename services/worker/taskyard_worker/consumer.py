@@ -1,0 +1,66 @@
+"""Celery's consumer as the worker needs it: no queues for delayed messages, and no message that can stop it.
+
+Celery acknowledges, and so loses, a body that it cannot decode; one of an unknown kind that it cannot decode either
+ends the whole worker. Here whatever is no message of ours is rejected: the broker dead-letters it, and the dispatcher
+tells its task, where it has one.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from celery.worker.consumer import Consumer
+
+_SHOWN_CHARS: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
+    """The consumer of one worker, in its parent process."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]  # celery carries no types
+        """The steps of a consumer's start."""
+
+        # Delays are rows of the record, not messages.
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Return what handles each message."""
+        handle = super().create_task_handler(*args, **kwargs)
+        broken = self.connection_errors + self.connection.channel_errors
+
+        def handle_or_refuse(message: Any) -> None:
+            try:
+                handle(message)
+            except broken:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a message does, the next one is served
+                self._refuse(message, error)
+
+        return handle_or_refuse
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Refuse a message whose body cannot be read."""
+        self._refuse(message, exc)
+
+    def on_unknown_message(self, _body: Any, message: Any) -> None:
+        """Refuse a message that does not say what it is."""
+        self._refuse(message, None)
+
+    def on_unknown_task(self, _body: Any, message: Any, exc: Exception) -> None:
+        """Refuse a message of a kind that this worker has no handler for."""
+        self._refuse(message, exc)
+
+    def on_invalid_task(self, _body: Any, message: Any, exc: Exception) -> None:
+        """Refuse a message that breaks Celery's format."""
+        self._refuse(message, exc)
+
+    def _refuse(self, message: Any, error: Exception | None) -> None:
+        log.warning(
+            "message refused: it is dead-lettered",
+            error=f"{type(error).__name__}: {error}"[:_SHOWN_CHARS] if error else "it has no kind",
+            headers=str(message.headers)[:_SHOWN_CHARS],
+        )
+        if not message.acknowledged:
+            message.reject_log_error(log, self.connection_errors)
