@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,8 @@ class Stubborn(BaseModel):
 def stubborn(ctx: Context, payload: Stubborn) -> None:
     ends = time.monotonic() + payload.seconds
     while time.monotonic() < ends:
-        try:
+        with suppress(BaseException):
             time.sleep(0.1)
-        except BaseException:  # noqa: BLE001 - that is its point
-            pass
 
 
 @task("test.polite", timeout_s=60)

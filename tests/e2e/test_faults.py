@@ -116,7 +116,8 @@ def test_a_kind_that_no_worker_knows_fails_visibly(taskyard, session):
     taskyard.start()
     f.run_sql(
         session,
-        "INSERT INTO kinds SELECT (json_populate_record(k, '{\"name\": \"test.new\"}')).* FROM kinds k WHERE name = 'sleep'",
+        """INSERT INTO kinds SELECT (json_populate_record(known, '{"name": "test.new"}')).*
+             FROM kinds AS known WHERE name = 'sleep'""",
     )
     answer = eventually(
         lambda: (

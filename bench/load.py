@@ -1,0 +1,53 @@
+"""A small HTTP client for load: few instructions a request, so that what is measured is the server."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Answers a second, and the latencies of all of them in seconds, sorted."""
+
+    per_s: float
+    latencies_s: Sequence[float]
+
+    def quantile_ms(self, share: float) -> float:
+        """Return the latency that `share` of the answers did not pass, in milliseconds."""
+        return 1000 * self.latencies_s[min(len(self.latencies_s) - 1, int(share * len(self.latencies_s)))]
+
+
+async def _converse(port: int, request: bytes, ends: float, latencies_s: list[float], status: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while (began := time.monotonic()) < ends:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 " + status):
+            raise RuntimeError(f"unexpected answer: {head[:200]!r}")
+        length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+        await reader.readexactly(length)
+        latencies_s.append(time.monotonic() - began)
+    writer.close()
+
+
+async def _load(port: int, request: bytes, connections: int, seconds: float, status: bytes) -> Measured:
+    latencies_s: list[float] = []
+    began = time.monotonic()
+    ends = began + seconds
+    await asyncio.gather(*(_converse(port, request, ends, latencies_s, status) for _ in range(connections)))
+    return Measured(len(latencies_s) / (time.monotonic() - began), sorted(latencies_s))
+
+
+def post(port: int, path: str, body: bytes, connections: int, seconds: float) -> Measured:
+    """Send `body` again and again over so many connections for so many seconds; every answer must be 201."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return asyncio.run(_load(port, head.encode() + body, connections, seconds, b"201"))
+
+
+def get(port: int, path: str, connections: int, seconds: float) -> Measured:
+    """Ask for `path` again and again over so many connections for so many seconds; every answer must be 200."""
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    return asyncio.run(_load(port, request, connections, seconds, b"200"))
