@@ -18,15 +18,19 @@ class Measured:
         return 1000 * self.latencies_s[min(len(self.latencies_s) - 1, int(share * len(self.latencies_s)))]
 
 
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, status: bytes) -> None:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 " + status):
+        raise RuntimeError(f"unexpected answer: {head[:200]!r}")
+    length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+    await reader.readexactly(length)
+
+
 async def _converse(port: int, request: bytes, ends: float, latencies_s: list[float], status: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (began := time.monotonic()) < ends:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 " + status):
-            raise RuntimeError(f"unexpected answer: {head[:200]!r}")
-        length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
-        await reader.readexactly(length)
+        await _ask(reader, writer, request, status)
         latencies_s.append(time.monotonic() - began)
     writer.close()
 
@@ -39,15 +43,30 @@ async def _load(port: int, request: bytes, connections: int, seconds: float, sta
     return Measured(len(latencies_s) / (time.monotonic() - began), sorted(latencies_s))
 
 
+async def _each(port: int, request: bytes, times: int, pause_s: float) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(times):
+        await _ask(reader, writer, request, b"201")
+        await asyncio.sleep(pause_s)
+    writer.close()
+
+
 def post(port: int, path: str, body: bytes, connections: int, seconds: float) -> Measured:
     """Send `body` again and again over so many connections for so many seconds; every answer must be 201."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return asyncio.run(_load(port, head.encode() + body, connections, seconds, b"201"))
+    return asyncio.run(_load(port, _posted(path, body), connections, seconds, b"201"))
+
+
+def post_times(port: int, path: str, body: bytes, times: int, pause_s: float = 0.0) -> None:
+    """Send `body` so many times over one connection, with a pause after each; every answer must be 201."""
+    asyncio.run(_each(port, _posted(path, body), times, pause_s))
 
 
 def get(port: int, path: str, connections: int, seconds: float) -> Measured:
     """Ask for `path` again and again over so many connections for so many seconds; every answer must be 200."""
     request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
     return asyncio.run(_load(port, request, connections, seconds, b"200"))
+
+
+def _posted(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -92,9 +92,8 @@ def measure_submitting(running: System, seconds: float) -> dict[str, float]:
         figures[f"POST /tasks, {connections} connections, /s"] = measured.per_s
         figures[f"POST /tasks, {connections} connections, p99 ms"] = measured.quantile_ms(0.99)
     batch = json.dumps({"tasks": [{"name": "bench", "kind": "sleep"}] * 1000}).encode()
-    figures["POST /tasks/batch of 1,000, tasks/s"] = (
-        1000 * load.post(running.port, "/tasks/batch", batch, 2, seconds).per_s
-    )
+    batches = load.post(running.port, "/tasks/batch", batch, 2, seconds)
+    figures["POST /tasks/batch of 1,000, tasks/s"] = 1000 * batches.per_s
     return figures
 
 
@@ -109,8 +108,7 @@ def measure_draining(running: System, count: int) -> dict[str, float]:
     """How fast two slots drain `sleep` 0 tasks that are there before the worker starts."""
     value(running.session, "WITH gone AS (DELETE FROM ready), moved AS (DELETE FROM tasks) SELECT 1")
     batch = json.dumps({"tasks": [{"name": "bench", "kind": "sleep"}] * (count // 5)}).encode()
-    for _ in range(5):
-        load.post(running.port, "/tasks/batch", batch, 1, 0.001)
+    load.post_times(running.port, "/tasks/batch", batch, 5)
     running.start_worker()
     while value(running.session, "SELECT count(*) FROM tasks WHERE status = 'succeeded'") < count:
         time.sleep(0.2)
@@ -121,9 +119,7 @@ def measure_draining(running: System, count: int) -> dict[str, float]:
 def measure_starting(running: System, count: int) -> dict[str, float]:
     """From the commit of a submission to the start of its attempt, on an idle system with an idle worker."""
     highest = value(running.session, "SELECT max(id) FROM tasks")
-    for _ in range(count):
-        load.post(running.port, "/tasks", BODY, 1, 0.001)
-        time.sleep(0.1)
+    load.post_times(running.port, "/tasks", BODY, count, pause_s=0.1)
     while value(running.session, "SELECT count(*) FROM tasks WHERE status = 'succeeded' AND id > %s", highest) < count:
         time.sleep(0.1)
     quantile = "SELECT 1000 * percentile_cont(%s) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - created_at)) "

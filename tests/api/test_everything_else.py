@@ -96,6 +96,14 @@ def test_without_a_database_every_call_says_so_and_liveness_does_not_care():
             assert "x@" not in answer.text
 
 
+def test_a_database_without_tables_is_no_error_of_ours(postgresql):
+    app = create_app(ApiSettings(DATABASE_URL=postgresql.url), CollectorRegistry())
+    with TestClient(app, raise_server_exceptions=False) as api:
+        for answer in (api.get("/readyz"), api.get("/tasks/1"), api.post("/tasks", json={"name": "x"})):
+            assert answer.status_code == 503
+            assert "taskyard migrate" in answer.json()["detail"]
+
+
 def test_service_comes_back_by_itself_after_connections_were_cut(api, session):
     assert api.post("/tasks", json={"name": "before"}).status_code == 201
     f.rows(

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -159,12 +158,3 @@ def unspeakable(ctx: Context) -> None:
 @task("test.elsewhere", queue="elsewhere")
 def elsewhere(ctx: Context) -> str:
     return "done"
-
-
-def starts(file: Path) -> list[str]:
-    """Return which attempts `traced` began, as "task.attempt"."""
-    return (
-        [line.split()[1] for line in file.read_text().splitlines() if line.startswith("start ")]
-        if file.exists()
-        else []
-    )

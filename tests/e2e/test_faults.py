@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from e2e.handlers_under_test import starts
+from e2e.traces import starts
 from statements import factories as f
 from taskyard.statements import queues
 from waiting import eventually

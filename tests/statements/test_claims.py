@@ -154,6 +154,8 @@ def test_progress_belongs_to_the_attempt_that_runs(session):
     assert not session.run(claims.report_progress, Held(task_id, 2), 0.9, "")
     task = session.run(reading.task, task_id)
     assert (task.progress, task.progress_note) == (0.5, "half")
+    f.succeed(session, task_id)
+    assert session.run(reading.task, task_id).progress == 1
 
 
 def test_a_cancelled_attempt_ends_its_task(session):

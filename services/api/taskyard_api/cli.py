@@ -7,9 +7,7 @@ import structlog
 import typer
 import uvicorn
 
-from taskyard import logs, schema
-from taskyard.database import Session
-from taskyard.errors import TaskyardError
+from taskyard import logs
 from taskyard.metrics import registry, serve
 from taskyard_api.app import create_app
 from taskyard_api.settings import ApiSettings
@@ -32,15 +30,11 @@ class _Server(uvicorn.Server):
 def run() -> None:
     """Serve the API.
 
-    Configured by the environment: DATABASE_URL, TASKYARD_API_HOST, TASKYARD_API_PORT and others, see
-    docs/operations.md.
+    It starts without the database, too, and answers 503 until it is there. Configured by the environment:
+    DATABASE_URL, TASKYARD_API_HOST, TASKYARD_API_PORT and others, see docs/operations.md.
     """
     settings = ApiSettings()
     logs.configure(settings, "api")
-    try:
-        schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-api start"))
-    except TaskyardError as error:
-        raise SystemExit(f"taskyard-api: cannot start: {error}") from error
     collectors = registry("api")
     app = create_app(settings, collectors)
     serve(settings, collectors)

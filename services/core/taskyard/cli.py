@@ -33,8 +33,13 @@ def run(
     flower: Annotated[bool, typer.Option(help="Start Flower too.")] = True,
 ) -> None:
     """Run everything on this machine, without Docker: PostgreSQL, RabbitMQ, and every part of Taskyard."""
-    from taskyard.local.run import run as run_locally  # noqa: PLC0415 - only this command needs the extra `local`
-
+    try:
+        from taskyard.local.run import run as run_locally  # noqa: PLC0415 - only this command needs the extra `local`
+    except ModuleNotFoundError as error:
+        typer.echo(
+            f"taskyard run needs the extra `local`, which brings {error.name}: pip install 'taskyard[local]'", err=True
+        )
+        raise typer.Exit(1) from error
     raise typer.Exit(run_locally(directory, once=once, flower=flower))
 
 

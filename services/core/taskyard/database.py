@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
 from sqlalchemy.engine import make_url
@@ -127,6 +128,8 @@ class Session:
         try:
             with connection.cursor() as cursor:
                 yield cursor
+        except psycopg2.errors.UndefinedTable as error:
+            raise UnavailableError("the database has no tables of Taskyard: run `taskyard migrate`") from error
         except _GONE as error:
             if not _is_about_statement(error):
                 self.close()

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import billiard.util
+import celery.apps.worker
 import structlog
 from billiard.process import current_process
 from celery import Celery, Task, signals
@@ -109,9 +111,20 @@ def silence_celery() -> None:
     Its warning of root speaks of pickled messages; none but JSON is accepted here.
     """
     signals.setup_logging.connect(_leave_logging, weak=False)
+    signals.worker_shutting_down.connect(_say_that_it_stops, weak=False)
+    celery.apps.worker.safe_say = _say_nothing  # it prints past the log
+    billiard.util.get_logger().propagate = True  # else it prints what children do past the log, too
     logging.getLogger("celery").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _leave_logging(**_: Any) -> None:
     return
+
+
+def _say_nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+def _say_that_it_stops(**_: Any) -> None:
+    log.info("worker takes nothing new and stops when what runs has ended")

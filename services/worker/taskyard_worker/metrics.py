@@ -42,7 +42,7 @@ class WorkerMetrics:
         )
         self.killed = Counter(
             "taskyard_children_killed_total",
-            "Children ended by the worker: timeout, cancelled, memory; lost: by something else.",
+            "Children that died while they ran: killed for timeout, cancelled, memory; lost: all of them.",
             ["cause"],
             registry=registry,
         )

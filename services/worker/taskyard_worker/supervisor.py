@@ -145,7 +145,8 @@ class Supervisor:
         """Record how attempts ended whose children cannot; those of an absent database stay for the next tick."""
         while self._ended:
             ended = self._ended[0]
-            task = self._session.run(claims.running, ended.held, self._settings.max_losses)
+            settings = self._settings
+            task = self._session.run(claims.running, ended.held, settings.worker_name, settings.max_losses)
             if task is not None:
                 outcome = Cancelled() if task.cancel_requested else ended.outcome
                 policy = self._kinds[task.kind].retry if task.kind in self._kinds else RetryPolicy()

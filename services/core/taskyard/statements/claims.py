@@ -45,6 +45,7 @@ _FINISH: Final = """
                                   THEN clock_timestamp() END,
                run_at = CASE WHEN %(status)s = 'retrying'
                              THEN clock_timestamp() + make_interval(secs => %(due_in_s)s) ELSE run_at END,
+               progress = CASE WHEN %(status)s = 'succeeded' AND progress IS NOT NULL THEN 1 ELSE progress END,
                result = %(result)s, error_type = %(error_type)s, error_message = %(error_message)s,
                losses = losses + %(lost)s, uncounted_attempts = uncounted_attempts + %(lost)s, lease_until = NULL
          WHERE id = %(task_id)s AND attempt = %(attempt)s AND status = 'running'
@@ -84,7 +85,7 @@ _PROGRESS: Final = """
 _HELD: Final = """
     SELECT kind, attempt, uncounted_attempts, max_attempts, losses, cancel_requested_at IS NOT NULL
       FROM tasks
-     WHERE id = %(task_id)s AND attempt = %(attempt)s AND status = 'running'
+     WHERE id = %(task_id)s AND attempt = %(attempt)s AND worker = %(worker)s AND status = 'running'
 """
 
 _OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
@@ -207,9 +208,12 @@ def report_progress(cursor: Cursor, held: Held, progress: float, note: str) -> b
     return cursor.fetchone() is not None
 
 
-def running(cursor: Cursor, held: Held, max_losses: int) -> RunningTask | None:
-    """Return what those need who end an attempt that they did not claim; None where it is over. Locks nothing."""
-    cursor.execute(_HELD, {"task_id": held.task_id, "attempt": held.attempt})
+def running(cursor: Cursor, held: Held, worker: str, max_losses: int) -> RunningTask | None:
+    """Return what the parent of a dead child needs to end its attempt; None where it is over, or another worker's.
+
+    Locks nothing.
+    """
+    cursor.execute(_HELD, {"task_id": held.task_id, "attempt": held.attempt, "worker": worker})
     row = cursor.fetchone()
     if row is None:
         return None
