@@ -2,10 +2,10 @@
 # ARGS are passed on: make test ARGS="tests/api -x"
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test check fmt bench lock images up down clean
+.PHONY: help bootstrap run test check fmt bench docs lock images up down clean
 
 BIN := .venv/bin
-PACKAGES := services tests $(wildcard bench examples)
+PACKAGES := services tests docs bench examples
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
@@ -31,10 +31,11 @@ fmt: bootstrap ## format the code, and repair what ruff can
 	@$(BIN)/ruff check --fix-only $(PACKAGES)
 	@$(BIN)/ruff format $(PACKAGES)
 
-ifneq ($(wildcard bench/run.py),)
 bench: bootstrap ## measure, on servers of its own
 	@$(BIN)/python bench/run.py $(ARGS)
-endif
+
+docs: bootstrap ## write docs/states.md anew from the table in code
+	@$(BIN)/python docs/make_states.py
 
 lock: bootstrap ## bring the locked versions in line with pyproject.toml (ARGS=--upgrade: the newest)
 	@deploy/local/bootstrap $(COMPILE) pyproject.toml --group dev --extra local -o locks/dev.txt $(ARGS)

@@ -121,6 +121,20 @@ def test_a_body_over_the_limit_is_refused_whether_its_length_is_declared_or_not(
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
+def test_a_body_that_is_not_said_to_be_json_is_refused_with_what_to_say(api):
+    answer = api.post("/tasks", content=b'{"name": "x"}')
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in answer.json()["detail"]
+    assert api.post("/tasks/1/cancel").status_code == 404  # a call without a body needs no type
+
+
+def test_one_task_of_a_batch_may_be_no_larger_than_alone(api):
+    large = {"name": "x", "payload": {"csv": "a" * (1024 * 1024)}}
+    answer = api.post("/tasks/batch", json={"tasks": [{"name": "small"}, large]})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "tasks[1].payload"
+
+
 def test_a_key_brings_the_first_answer_again(api):
     headers = {"Idempotency-Key": "order-17"}
     first = api.post("/tasks", json={"name": "a", "tags": ["x"]}, headers=headers)

@@ -99,6 +99,17 @@ def test_what_rabbitmq_loses_is_published_again(taskyard, rabbitmq, fault):
         assert (task["status"], task["attempt"]) == ("succeeded", 1)
 
 
+def test_a_queue_that_nobody_is_served_from_is_made_anew_and_loses_nothing(taskyard, rabbitmq):
+    taskyard.start()
+    taskyard.workers[0].stop()
+    tasks = [taskyard.submit() for _ in range(20)]
+    eventually(lambda: taskyard.dispatcher.said("a queue without consumers is made anew"), "it is made anew", 30)
+    eventually(lambda: rabbitmq.depth("tasks.default") == 20, "RabbitMQ holds them all again")
+    taskyard.wait_until_running(taskyard.part("worker"))
+    for task_id in tasks:
+        assert taskyard.wait(task_id)["attempt"] == 1
+
+
 def test_a_worker_lives_through_the_loss_of_its_queue_and_of_its_broker(taskyard, rabbitmq):
     taskyard.start()
     assert taskyard.wait(taskyard.submit())["status"] == "succeeded"

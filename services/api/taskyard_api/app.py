@@ -51,7 +51,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
         ),
         readers=readers,
         catalogue=known,
-        checker=Checker(known, readers),
+        checker=Checker(known, readers, settings.api_max_body_bytes),
         watcher=Watcher(readers, metrics),
         waker=waker,
         metrics=metrics,

@@ -15,6 +15,7 @@ from taskyard_api.problems import problem
 
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NO_JSON: Final = "send the body as JSON, and say so: Content-Type: application/json"
 _QUIET: Final = frozenset({"/livez", "/readyz"})
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,8 @@ class Edge:
             limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes
             if _declared_bytes(headers) > limit_bytes:
                 await problem(413, "too_large", _too_large(limit_bytes))(scope, receive, send_with_id)
+            elif not _is_json(headers):
+                await problem(415, "unsupported_media_type", _NO_JSON)(scope, receive, send_with_id)
             else:
                 await self._app(scope, _limited(receive, limit_bytes), send_with_id)
         finally:
@@ -85,6 +88,13 @@ def _request_id(given: bytes) -> str:
 def _declared_bytes(headers: dict[bytes, bytes]) -> int:
     declared = headers.get(b"content-length", b"0")
     return int(declared) if declared.isdigit() else 0
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    """Whether the request says that its body, if it has one, is JSON."""
+    has_body = _declared_bytes(headers) > 0 or b"transfer-encoding" in headers
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    return not has_body or kind == b"application/json" or kind.endswith(b"+json")
 
 
 def _too_large(limit_bytes: int) -> str:

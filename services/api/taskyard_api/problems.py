@@ -68,6 +68,7 @@ _WHAT: Final = {
     404: "There is none.",
     409: "The status of the task does not allow that.",
     413: "The body is too large.",
+    415: "The body is not said to be JSON.",
     422: "Something breaks a rule; `errors` says where.",
     503: "The database is away, or too much waits already. Try again after `Retry-After` seconds.",
 }

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -23,9 +23,10 @@ _LONG_BYTES: Final = 32 * 1024
 class Checker:
     """Checks submissions against the catalogue; long ones in a thread, so that nobody waits for them."""
 
-    def __init__(self, catalogue: Catalogue, readers: Readers) -> None:
+    def __init__(self, catalogue: Catalogue, readers: Readers, max_task_bytes: int) -> None:
         self._catalogue = catalogue
         self._readers = readers
+        self._max_task_bytes = max_task_bytes
 
     async def complete(
         self, submission: TaskSubmission, size_bytes: int, field: str = "", key: str | None = None
@@ -63,6 +64,16 @@ class Checker:
             kind.check(payload, field)
 
         await self._in_good_place(judge, size_bytes)
+
+    def check_sizes(self, tasks: Sequence[NewTask], size_bytes: int) -> None:
+        """Raise `InvalidError` where one task of a batch of `size_bytes` is larger than it could be alone."""
+        if size_bytes <= self._max_task_bytes:
+            return
+        for index, task in enumerate(tasks):
+            if (size := len(orjson.dumps(task.payload))) > self._max_task_bytes:
+                raise InvalidError(
+                    Fault(f"tasks[{index}].payload", f"has {size} bytes; the limit is {self._max_task_bytes}")
+                )
 
     async def _in_good_place(self, work: Callable[[], T], size_bytes: int) -> T:
         return work() if size_bytes < _LONG_BYTES else await self._readers.compute(work)

@@ -6,6 +6,7 @@ does not do it for ever.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from taskyard.retry import RetryPolicy
 from taskyard.states import Reason, Status
@@ -78,6 +79,10 @@ class Move:
     due_in_s: float | None = None
 
 
+_AFTER_LOSS: Final = RetryPolicy()
+"""A lost worker says nothing of the task's kind, so its delays are no matter of the kind's policy."""
+
+
 def decide(outcome: Outcome, budget: Budget, policy: RetryPolicy, dice: float) -> Move:
     """Name the move that follows from `outcome`: retry while the budget allows, else the end."""
     match outcome:
@@ -88,7 +93,7 @@ def decide(outcome: Outcome, budget: Budget, policy: RetryPolicy, dice: float) -
         case Lost():
             if budget.losses + 1 >= budget.max_losses:
                 return Move(Status.FAILED, Reason.WORKER_LOST)
-            return Move(Status.RETRYING, Reason.WORKER_LOST, policy.delay_s(budget.losses + 1, dice))
+            return Move(Status.RETRYING, Reason.WORKER_LOST, _AFTER_LOSS.delay_s(budget.losses + 1, dice))
         case Failed(reason=reason, permanent=permanent, after_s=after_s):
             if permanent or budget.tries >= budget.max_attempts:
                 return Move(Status.FAILED, reason)

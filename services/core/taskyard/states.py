@@ -9,8 +9,8 @@
 
     scheduled, queued and retrying may be cancelled too.
 
-Everything that changes a status goes through `sources`: an UPDATE names the statuses it may start from, so a move
-that is not drawn here changes no row.
+Each UPDATE that changes a status names the statuses it may start from, so a move that is not drawn here changes no
+row; a state machine in the tests holds the statements to this table.
 """
 
 from collections.abc import Mapping
@@ -66,8 +66,3 @@ MOVES: Final[Mapping[Status, frozenset[Status]]] = {
 
 FINAL: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 WAITING: Final = frozenset({Status.SCHEDULED, Status.QUEUED, Status.RETRYING})
-
-
-def sources(target: Status) -> frozenset[Status]:
-    """Statuses from which a task may move to `target`."""
-    return frozenset(status for status, targets in MOVES.items() if target in targets)

@@ -11,6 +11,7 @@ import typer
 from taskyard import logs, schema
 from taskyard.broker import celery_app
 from taskyard.database import Session
+from taskyard.errors import TaskyardError
 from taskyard.metrics import registry, serve
 from taskyard_dispatcher.dispatch import Dispatch
 from taskyard_dispatcher.duties import Duty, Loop
@@ -40,7 +41,7 @@ def build(settings: DispatcherSettings, metrics: DispatcherMetrics) -> list[Call
     leases = Leases(record, settings.max_losses, random.random, metrics)
     upkeep = Upkeep(record, settings.retention_s, metrics)
     channel = Channel(app, settings.confirm_timeout_s)
-    lost_messages = LostMessages(buffer, channel, settings.settle_s, metrics)
+    lost_messages = LostMessages(buffer, channel, settings, metrics)
     dead_letters = DeadLetters(buffer, channel, metrics)
     return [
         dispatch.run,
@@ -64,6 +65,7 @@ def build(settings: DispatcherSettings, metrics: DispatcherMetrics) -> list[Call
                 Duty("dead_letters", 1.0, dead_letters.bury),
             ],
             metrics,
+            on_lost=metrics.buffered.clear,
         ).run,
     ]
 
@@ -77,7 +79,10 @@ def run() -> None:
     settings = DispatcherSettings()
     logs.configure(settings, "dispatcher")
     collectors = registry("dispatcher")
-    schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-dispatcher start"))
+    try:
+        schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-dispatcher start"))
+    except TaskyardError as error:
+        raise SystemExit(f"taskyard-dispatcher: cannot start: {error}") from error
     loops = build(settings, DispatcherMetrics(collectors))
     serve(settings, collectors)
     stop = threading.Event()

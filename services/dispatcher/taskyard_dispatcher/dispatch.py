@@ -100,8 +100,8 @@ class Dispatch:
         if now < self._promote_at:
             return 0
         promoted = self._session.run(dispatching.promote, _PROMOTE_LIMIT)
-        next_due_s = self._session.run(dispatching.next_due_s)
-        self._promote_at = time.monotonic() + min(self._settings.poll_s, max(0.0, next_due_s or self._settings.poll_s))
+        poll_s, next_due_s = self._settings.poll_s, self._session.run(dispatching.next_due_s)
+        self._promote_at = time.monotonic() + (poll_s if next_due_s is None else min(poll_s, max(0.0, next_due_s)))
         return promoted
 
     def _dispatch(self, queue: str) -> int:

@@ -33,7 +33,7 @@ class DispatcherMetrics:
         )
         self.recovered = Counter(
             "taskyard_recovered_total",
-            "Tasks put right: lease_expired, message_lost, dead_lettered.",
+            "Tasks put right: lease_expired, message_lost, dead_lettered (failed, and told why).",
             ["cause"],
             registry=registry,
         )

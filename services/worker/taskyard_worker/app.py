@@ -12,7 +12,7 @@ import celery.apps.worker
 import structlog
 from billiard.process import current_process
 from celery import Celery, Task, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 from taskyard.broker import attempts_in, celery_app, queue_name
 from taskyard.database import Session
@@ -116,6 +116,7 @@ def silence_celery() -> None:
     billiard.util.get_logger().propagate = True  # else it prints what children do past the log, too
     logging.getLogger("celery").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # of a default that is set here
 
 
 def _leave_logging(**_: Any) -> None:

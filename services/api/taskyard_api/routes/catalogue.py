@@ -58,7 +58,7 @@ async def read_queue(name: NameInPath, parts: PartsDep) -> Response:
     "/queues/{name}",
     tags=["queues"],
     summary="Pause or resume a queue",
-    responses={200: {"model": Queue}, **documented(400, 404, 422)},
+    responses={200: {"model": Queue}, **documented(400, 404, 413, 415, 422)},
 )
 async def change_queue(name: NameInPath, wanted: QueueChange, parts: PartsDep) -> Response:
     """Change a queue. While it is paused none of its tasks is started; what runs goes on."""

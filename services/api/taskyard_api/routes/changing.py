@@ -1,6 +1,5 @@
 """PATCH and DELETE /tasks/{id}, cancel and retry: what people do to tasks that exist."""
 
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -24,18 +23,16 @@ _CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Task, "descri
 _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Task, "description": "The task as it is now."}}
 
 
-@router.patch("/{task_id}", summary="Change a task", responses={**_CHANGED, **documented(400, 404, 409, 413, 422)})
+@router.patch("/{task_id}", summary="Change a task", responses={**_CHANGED, **documented(400, 404, 409, 413, 415, 422)})
 async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: PartsDep) -> Response:
     """Change its name and tags at any time, the rest only while it waits."""
-    changes = _columns(wanted)
+    changes = {field: getattr(wanted, field) for field in wanted.model_fields_set}
     if wanted.queue is not None:
         await parts.catalogue.check_queue(wanted.queue, "queue")
     if wanted.payload is not None:
         task = await _existing(parts, task_id)
         kind = await parts.catalogue.kind(task.kind, "kind")
-        await parts.checker.check_payload(
-            kind, wanted.payload, int(request.headers.get("content-length", "0")), "payload"
-        )
+        await parts.checker.check_payload(kind, wanted.payload, len(await request.body()), "payload")
     if changes:
         await parts.readers.transact(_edit, task_id, changes)
         parts.waker.wake()
@@ -78,14 +75,6 @@ async def retry(task_id: TaskId, parts: PartsDep) -> Response:
     await parts.readers.transact(_retry, task_id)
     parts.waker.wake()
     return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
-
-
-def _columns(wanted: TaskChange) -> dict[str, Any]:
-    """Return the columns to set; a delay counts from now."""
-    changes = {field: getattr(wanted, field) for field in wanted.model_fields_set}
-    if (delay_s := changes.pop("delay_s", None)) is not None:
-        changes["run_at"] = datetime.now(UTC) + timedelta(seconds=delay_s)
-    return changes
 
 
 async def _existing(parts: Parts, task_id: int) -> Task:

@@ -30,12 +30,12 @@ IdempotencyKey = Annotated[
     responses={
         201: {"model": Task, "description": "Recorded, durably; `Location` is where to ask for it."},
         200: {"model": Task, "description": "The task of an earlier request with this Idempotency-Key."},
-        **documented(400, 413, 422),
+        **documented(400, 413, 415, 422),
     },
 )
 async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None) -> Response:
     """Record a task; it is never lost after this has answered 201."""
-    size_bytes = int(request.headers.get("content-length", "0") or 0) or 1024
+    size_bytes = len(await request.body())
     with _Counted(parts.metrics, submission.kind, 1) as counted:
         task = await parts.checker.complete(submission, size_bytes, key=idempotency_key(key))
         counted.known()
@@ -50,7 +50,7 @@ async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, 
     "/batch",
     status_code=HTTPStatus.CREATED,
     summary="Submit up to 1,000 tasks in one transaction",
-    responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 422)},
+    responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 415, 422)},
 )
 async def submit_batch(
     batch: BatchSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None
@@ -58,12 +58,12 @@ async def submit_batch(
     """Record all tasks of the batch, or none where one of them breaks a rule."""
     if key is not None:
         raise InvalidError(Fault("Idempotency-Key", "is not taken for a batch; submit tasks one by one to use it"))
-    size_bytes = int(request.headers.get("content-length", "0") or 0) or 1024 * len(batch.tasks)
-    size_each = size_bytes // len(batch.tasks)
+    size_bytes = len(await request.body())
     tasks = [
-        await parts.checker.complete(submission, size_each, field=f"tasks[{index}].")
+        await parts.checker.complete(submission, size_bytes // len(batch.tasks), field=f"tasks[{index}].")
         for index, submission in enumerate(batch.tasks)
     ]
+    parts.checker.check_sizes(tasks, size_bytes)
     recorded = await parts.writer.record(tasks, size_bytes)
     for task in tasks:
         parts.metrics.submissions.labels(task.kind, "accepted").inc()

@@ -12,7 +12,10 @@ import orjson
 from taskyard.database import Cursor
 from taskyard.states import WAITING, Status
 
-_EDITABLE: Final = ("name", "tags", "payload", "priority", "queue", "run_at", "max_attempts", "timeout_s")
+_EDITABLE: Final = {
+    column: f"{column} = %({column})s"
+    for column in ("name", "tags", "payload", "priority", "queue", "run_at", "max_attempts", "timeout_s")
+} | {"delay_s": "run_at = now() + make_interval(secs => %(delay_s)s)"}
 
 _QUEUE: Final = """
     INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
@@ -44,21 +47,21 @@ def lock(cursor: Cursor, task_id: int) -> Locked | None:
 
 
 def edit(cursor: Cursor, task: Locked, changes: dict[str, Any]) -> None:
-    """Set the columns in `changes` of a locked task, and put it where it then belongs.
+    """Set the columns in `changes` of a locked task, and put it where it then belongs; `delay_s` counts from now.
 
     A queued task leaves `ready` and comes back with what is new, so that it is published again; one whose `run_at` is
     now in the future becomes scheduled, one whose `run_at` has come becomes queued. A message of it that is in
     RabbitMQ meanwhile claims the task as it is now, or nothing.
     """
-    if unknown := changes.keys() - set(_EDITABLE):
+    if unknown := changes.keys() - _EDITABLE.keys():
         raise ValueError(f"not editable: {sorted(unknown)}")
     values = {**changes, "task_id": task.id}
     if "payload" in changes:
         values["payload"] = orjson.dumps(changes["payload"]).decode()
-    assignments = ", ".join(f"{column} = %({column})s" for column in changes)
+    assignments = ", ".join(_EDITABLE[change] for change in changes)
     cursor.execute(f"UPDATE tasks SET {assignments} WHERE id = %(task_id)s RETURNING queue", values)
     row = cursor.fetchone()
-    if task.status not in WAITING or not changes.keys() & {"priority", "queue", "run_at"}:
+    if task.status not in WAITING or not changes.keys() & {"priority", "queue", "run_at", "delay_s"}:
         return
     _place(cursor, task, queue=row[0] if row else task.queue)
 

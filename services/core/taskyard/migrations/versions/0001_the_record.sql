@@ -69,7 +69,6 @@ CREATE UNIQUE INDEX tasks_idempotency_key_uq ON tasks (idempotency_key) WHERE id
 CREATE INDEX tasks_created_at_ix ON tasks (created_at);
 CREATE INDEX tasks_status_ix ON tasks (status, id);
 CREATE INDEX tasks_kind_ix ON tasks (kind, id);
-CREATE INDEX tasks_tags_ix ON tasks USING gin (tags) WHERE tags <> '{}';
 CREATE INDEX tasks_due_ix ON tasks (run_at) WHERE status IN ('scheduled', 'retrying');
 CREATE INDEX tasks_lease_ix ON tasks (lease_until) WHERE status = 'running';
 COMMENT ON TABLE  tasks IS 'All facts of a task, one row each. The record that everything else follows.';
