@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from taskyard.documents import text_fault
 from taskyard.handlers import MAX_ATTEMPTS, MAX_TIMEOUT_S, NAME_PATTERN
+from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
 from taskyard.statements.reading import Attempt, Task, TaskSummary
 
@@ -160,25 +161,10 @@ class Attempts(BaseModel):
     attempts: list[Attempt]
 
 
-class KindView(BaseModel):
-    """What can be submitted: defaults, and the JSON Schema of the payload."""
-
-    name: str
-    description: str
-    queue: str
-    timeout_s: float
-    max_attempts: int
-    retry_first_s: float
-    retry_factor: float
-    retry_longest_s: float
-    payload_schema: dict[str, Any]
-    announced_at: AwareDatetime
-
-
 class Kinds(BaseModel):
     """All kinds that workers have announced."""
 
-    kinds: list[KindView]
+    kinds: list[CataloguedKind]
 
 
 class Queues(BaseModel):

@@ -63,20 +63,8 @@ def task(
 
     def declare(handler: Callable[P, R]) -> Callable[P, R]:
         where = f"{handler.__module__}.{handler.__qualname__}"
-        for value, word in ((name, "kind"), (queue, "queue")):
-            if not re.fullmatch(NAME_PATTERN, value):
-                raise HandlerLoadError(f"{where}: {word} {value!r} must match {NAME_PATTERN}")
-        if not 0 < timeout_s <= MAX_TIMEOUT_S:
-            raise HandlerLoadError(f"{where}: timeout_s must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
-        if not 1 <= max_attempts <= MAX_ATTEMPTS:
-            raise HandlerLoadError(f"{where}: max_attempts must be from 1 to {MAX_ATTEMPTS}")
-        taken = _declared.get(name)
-        if taken and (taken.handler.__module__, taken.handler.__qualname__) != (
-            handler.__module__,
-            handler.__qualname__,
-        ):
-            other = f"{taken.handler.__module__}.{taken.handler.__qualname__}"
-            raise HandlerLoadError(f"{where}: the kind {name!r} is already handled by {other}")
+        _check_limits(where, name, queue, timeout_s, max_attempts)
+        _check_free(where, name)
         _declared[name] = Kind(
             name=name,
             handler=handler,
@@ -90,6 +78,24 @@ def task(
         return handler
 
     return declare
+
+
+def _check_limits(where: str, name: str, queue: str, timeout_s: float, max_attempts: int) -> None:
+    for value, word in ((name, "kind"), (queue, "queue")):
+        if not re.fullmatch(NAME_PATTERN, value):
+            raise HandlerLoadError(f"{where}: {word} {value!r} must match {NAME_PATTERN}")
+    if not 0 < timeout_s <= MAX_TIMEOUT_S:
+        raise HandlerLoadError(f"{where}: timeout_s must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
+    if not 1 <= max_attempts <= MAX_ATTEMPTS:
+        raise HandlerLoadError(f"{where}: max_attempts must be from 1 to {MAX_ATTEMPTS}")
+
+
+def _check_free(where: str, name: str) -> None:
+    """Refuse a second handler of a kind; the same one, its module loaded anew, may come again."""
+    if (taken := _declared.get(name)) is not None:
+        other = f"{taken.handler.__module__}.{taken.handler.__qualname__}"
+        if other != where:
+            raise HandlerLoadError(f"{where}: the kind {name!r} is already handled by {other}")
 
 
 def kind_of(handler: Callable[..., Any]) -> Kind:

@@ -22,16 +22,29 @@ def configure(settings: ProcessSettings, service: str) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[Any] = (
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,  # the others show local variables: payloads, secrets
-            )
-        ]
-        if readable
-        else [_service(service), structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    last = _rendering(service, readable=readable)
+    _configure_structlog(shared)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
     )
+    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    for chatty in ("alembic", "amqp", "kombu", "celery.redirected", "httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _rendering(service: str, *, readable: bool) -> list[Any]:
+    if not readable:
+        return [_service(service), structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # The other ways to show an exception show local variables with it: payloads, secrets.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+
+
+def _configure_structlog(shared: list[Any]) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -43,16 +56,6 @@ def configure(settings: ProcessSettings, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    for chatty in ("alembic", "amqp", "kombu", "celery.redirected", "httpx", "httpcore"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _service(name: str) -> Any:

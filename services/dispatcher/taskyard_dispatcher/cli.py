@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 import typer
+from celery import Celery
 
 from taskyard import logs, schema
 from taskyard.broker import celery_app
@@ -25,49 +26,46 @@ log = structlog.get_logger(__name__)
 
 
 def build(settings: DispatcherSettings, metrics: DispatcherMetrics) -> list[Callable[[threading.Event], None]]:
-    """Build the loops of one replica; each runs in a thread of its own, on sessions of its own."""
-
-    def session(part: str) -> Session:
-        # A leader that hangs must lose its lock: the server ends a connection that was silent for too long.
-        options = f"-c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
-        return Session(
-            settings.database_url.get_secret_value(), f"taskyard-dispatcher {part}", options=options, sticky=True
-        )
-
+    """Build the loops of one replica; each runs in a thread of its own, on a session of its own."""
     app = celery_app(settings.broker_url.get_secret_value(), [])
-    dispatch = Dispatch(settings, session("dispatch"), Publisher(app, settings.confirm_timeout_s), metrics)
-
-    record, buffer = session("record"), session("buffer")
-    leases = Leases(record, settings.max_losses, random.random, metrics)
-    upkeep = Upkeep(record, settings.retention_s, metrics)
-    channel = Channel(app, settings.confirm_timeout_s)
-    lost_messages = LostMessages(buffer, channel, settings, metrics)
-    dead_letters = DeadLetters(buffer, channel, metrics)
+    publisher = Publisher(app, settings.confirm_timeout_s)
     return [
-        dispatch.run,
-        Loop(
-            "record",
-            record,
-            [
-                Duty("leases", 1.0, leases.expire),
-                Duty("fold", 1.0, upkeep.fold),
-                Duty("show", 5.0, upkeep.show),
-                Duty("prune", 60.0, upkeep.prune),
-            ],
-            metrics,
-            on_lost=upkeep.hide,
-        ).run,
-        Loop(
-            "buffer",
-            buffer,
-            [
-                Duty("lost_messages", min(2.0, settings.settle_s), lost_messages.find),
-                Duty("dead_letters", 1.0, dead_letters.bury),
-            ],
-            metrics,
-            on_lost=metrics.buffered.clear,
-        ).run,
+        Dispatch(settings, _session(settings, "dispatch"), publisher, metrics).run,
+        _record_loop(settings, metrics).run,
+        _buffer_loop(settings, metrics, app).run,
     ]
+
+
+def _session(settings: DispatcherSettings, part: str) -> Session:
+    """Return a session whose locks another replica gets when this one hangs: the server ends what is long silent."""
+    options = f"-c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
+    url = settings.database_url.get_secret_value()
+    return Session(url, f"taskyard-dispatcher {part}", options=options, sticky=True)
+
+
+def _record_loop(settings: DispatcherSettings, metrics: DispatcherMetrics) -> Loop:
+    """Build the loop of what concerns PostgreSQL alone."""
+    session = _session(settings, "record")
+    leases = Leases(session, settings.max_losses, random.random, metrics)
+    upkeep = Upkeep(session, settings.retention_s, metrics)
+    duties = [
+        Duty("leases", 1.0, leases.expire),
+        Duty("fold", 1.0, upkeep.fold),
+        Duty("show", 5.0, upkeep.show),
+        Duty("prune", 60.0, upkeep.prune),
+    ]
+    return Loop("record", session, duties, metrics, on_lost=upkeep.hide)
+
+
+def _buffer_loop(settings: DispatcherSettings, metrics: DispatcherMetrics, app: Celery) -> Loop:
+    """Build the loop of what compares RabbitMQ with the record."""
+    session = _session(settings, "buffer")
+    channel = Channel(app, settings.confirm_timeout_s)
+    duties = [
+        Duty("lost_messages", min(2.0, settings.settle_s), LostMessages(session, channel, settings, metrics).find),
+        Duty("dead_letters", 1.0, DeadLetters(session, channel, metrics).bury),
+    ]
+    return Loop("buffer", session, duties, metrics, on_lost=metrics.buffered.clear)
 
 
 def run() -> None:

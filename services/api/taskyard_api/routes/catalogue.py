@@ -8,10 +8,11 @@ from taskyard.database import Cursor
 from taskyard.errors import NotFoundError
 from taskyard.handlers import NAME_PATTERN
 from taskyard.statements import kinds, queues
+from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
-from taskyard_api.schemas import Kinds, KindView, QueueChange, Queues
+from taskyard_api.schemas import Kinds, QueueChange, Queues
 
 router = APIRouter()
 
@@ -28,7 +29,10 @@ async def list_kinds(parts: PartsDep) -> Response:
 
 
 @router.get(
-    "/kinds/{name}", tags=["kinds"], summary="One kind", responses={200: {"model": KindView}, **documented(404, 422)}
+    "/kinds/{name}",
+    tags=["kinds"],
+    summary="One kind",
+    responses={200: {"model": CataloguedKind}, **documented(404, 422)},
 )
 async def read_kind(name: NameInPath, parts: PartsDep) -> Response:
     """Return one kind with its defaults and the JSON Schema of its payload."""
