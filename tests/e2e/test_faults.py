@@ -61,6 +61,33 @@ def test_what_a_killed_worker_ran_is_run_by_another(taskyard, tmp_path):
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
+def test_an_api_told_to_stop_answers_what_it_records(taskyard, session):
+    taskyard.start(workers=0)
+    answered: list[int] = []
+    done = threading.Event()
+
+    def submit() -> None:
+        with httpx.Client(base_url=str(taskyard.client.base_url), timeout=30) as client:
+            while not done.is_set():
+                try:
+                    answer = client.post("/tasks", json={"name": "x"})
+                except httpx.TransportError:  # the door is closed
+                    return
+                assert answer.status_code in (201, 503)
+                if answer.status_code == 201:
+                    answered.append(answer.json()["id"])
+
+    submitters = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in submitters:
+        thread.start()
+    eventually(lambda: len(answered) > 100, "tasks are taken")
+    assert taskyard.api.stop() in (0, -signal.SIGTERM)
+    done.set()
+    for thread in submitters:
+        thread.join(30)
+    assert f.rows(session, "SELECT count(*) FROM tasks") == [(len(answered),)]
+
+
 def test_a_second_dispatcher_takes_over_from_a_killed_one(taskyard):
     taskyard.start()
     assert taskyard.wait(taskyard.submit())["status"] == "succeeded"
