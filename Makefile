@@ -6,8 +6,8 @@
 
 BIN := .venv/bin
 PACKAGES := services tests docs bench examples
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --no-header
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header
+COMPILE := $(LOCK) --universal --python-version 3.11
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -43,6 +43,7 @@ lock: bootstrap ## bring the locked versions in line with pyproject.toml (ARGS=-
 		deploy/local/bootstrap $(COMPILE) pyproject.toml --extra $$part -c locks/dev.txt -o locks/$$part.txt || exit; \
 	done
 	@echo uv | deploy/local/bootstrap $(COMPILE) - -c locks/dev.txt -o locks/uv.txt
+	@deploy/local/bootstrap $(LOCK) --python-version 3.14 --no-deps --group charts -o locks/charts.txt $(ARGS)
 
 images: ## build the container images
 	@docker compose build $(ARGS)
