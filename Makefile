@@ -3,6 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap run test check fmt bench docs lock images up down clean
+.PHONY: deploy kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
 
 BIN := .venv/bin
 PACKAGES := services tests docs bench examples
@@ -10,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 COMPILE := $(LOCK) --universal --python-version 3.11
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 bootstrap: ## make or refresh .venv from the lock
 	@deploy/local/bootstrap
@@ -53,6 +54,33 @@ up: ## run everything in containers, until Ctrl-C
 
 down: ## stop the containers; what they stored stays
 	@docker compose down $(ARGS)
+
+kind-up: ## make a cluster with kind, and install Taskyard and what it stands on there (ARGS: options of helm)
+	@deploy/kind/up --platform kind -- $(ARGS)
+
+kind-test: ## have Taskyard in that cluster prove itself by helm test
+	@deploy/kind/test --platform kind
+
+kind-diagnose: ## collect events, descriptions and logs from that cluster into .dev/diagnosis
+	@deploy/kind/diagnose --platform kind $(ARGS)
+
+kind-down: ## remove that cluster
+	@deploy/kind/down --platform kind
+
+minikube-up: ## the same with minikube
+	@deploy/kind/up --platform minikube -- $(ARGS)
+
+minikube-test: ## the same with minikube
+	@deploy/kind/test --platform minikube
+
+minikube-diagnose: ## the same with minikube
+	@deploy/kind/diagnose --platform minikube $(ARGS)
+
+minikube-down: ## the same with minikube
+	@deploy/kind/down --platform minikube
+
+deploy: ## build the images and install Taskyard in the cluster of KUBECONFIG (ARGS: options of helm)
+	@deploy/kind/deploy -- $(ARGS)
 
 clean: ## remove all that was made here: .venv, caches, and .dev with the local servers and their data
 	@rm -rf .venv .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
