@@ -82,3 +82,19 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* A RoleBinding of a component's service account to its Role of the same name. */}}
+{{- define "taskyard.rolebinding" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  {{- include "taskyard.metadata" . | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ include "taskyard.name" . }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "taskyard.name" . }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end -}}

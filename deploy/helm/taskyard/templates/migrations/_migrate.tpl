@@ -1,0 +1,14 @@
+{{/* The pod that brings the tables to this version. It waits for the server itself. */}}
+{{- define "taskyard.migrate.pod" -}}
+metadata:
+  {{- include "taskyard.pod.metadata" . | nindent 2 }}
+spec:
+  {{- include "taskyard.pod.spec" . | nindent 2 }}
+  restartPolicy: Never
+  containers:
+    - name: migrate
+      {{- include "taskyard.container" . | nindent 6 }}
+      command: [taskyard, migrate, --wait-s, "300"]
+      env:
+        {{- include "taskyard.env" (dict "blocks" (list (include "taskyard.env.config" .root) (include "taskyard.env.database" .root)) "extra" .part.extraEnv) | nindent 8 }}
+{{- end -}}
