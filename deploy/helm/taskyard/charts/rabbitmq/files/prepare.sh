@@ -1,0 +1,103 @@
+#!/bin/sh
+# Runs before RabbitMQ in each pod, in RabbitMQ's image. Leaves behind:
+#   $HOME/.erlang.cookie      which its owner alone may read, or Erlang refuses it
+#   /definitions              what the server loads at every start: the topology, and the users with their passwords
+# and the version noted beside the data, after checking that it may take over from the version noted there.
+set -eu
+umask 077
+
+say() {
+    printf 'prepare: %s\n' "$@" >&2
+}
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+# secret KEY: its value, which must fit into a URL and into JSON as it is.
+secret() {
+    [ -r "/secrets/$1" ] || fail "the Secret $SECRET_NAME has no key '$1'"
+    value=$(cat "/secrets/$1")
+    case $value in
+    '') fail "the key '$1' of the Secret $SECRET_NAME is empty" ;;
+    *[!A-Za-z0-9._~-]*)
+        fail "the key '$1' of the Secret $SECRET_NAME has characters that a URL does not take as they are" \
+            'allowed are A-Z a-z 0-9 . _ ~ -; change it, then start this pod anew'
+        ;;
+    esac
+    printf %s "$value"
+}
+
+# The next minor of the same major at most, and never back.
+may_follow() {
+    [ "${1%%.*}" = "${2%%.*}" ] || return 1
+    step=$(($(minor "$2") - $(minor "$1")))
+    [ "$step" -eq 0 ] || [ "$step" -eq 1 ]
+}
+
+minor() {
+    rest=${1#*.}
+    printf %s "${rest%%.*}"
+}
+
+check_version() {
+    for plugin in /opt/rabbitmq/plugins/rabbit-[0-9]*; do
+        new=${plugin##*/rabbit-}
+        new=${new%.ez}
+    done
+    noted=/var/lib/rabbitmq/mnesia/.last-version
+    if [ -s "$noted" ] && [ "$UPGRADE_GUARD" = true ]; then
+        old=$(cat "$noted")
+        may_follow "$old" "$new" || fail \
+            "these data were last used by RabbitMQ $old; $new cannot take them over" \
+            'RabbitMQ goes up one minor at a time, with all feature flags enabled before, and never back' \
+            "set rabbitmq.image.tag to a version of the same or the next minor as $old" \
+            'whoever knows better sets rabbitmq.upgradeGuard: false'
+    fi
+    printf '%s\n' "$new" > "$noted"
+}
+
+# user NAME TAGS CONFIGURE WRITE READ, its password in $password. Backslashes are doubled for JSON by the caller.
+users=''
+permissions=''
+user() {
+    users="$users${users:+,}
+    {\"name\": \"$1\", \"password\": \"$password\", \"tags\": \"$2\"}"
+    permissions="$permissions${permissions:+,}
+    {\"user\": \"$1\", \"vhost\": \"/\", \"configure\": \"$3\", \"write\": \"$4\", \"read\": \"$5\"}"
+}
+
+write_definitions() {
+    cp /topology/*.json /definitions/
+    password=$(secret password)
+    user taskyard '' '.*' '.*' '.*'
+    # KEDA reads queues by the management API, which needs the tag and any permission at all.
+    password=$(secret keda-password)
+    user keda management '^$' '^$' '^$'
+    # Flower: events and Celery's remote control, by queues of its own; tasks' queues it may only look at.
+    password=$(secret flower-password)
+    celery='^(celeryev.*|.*celery[.]pidbox)$'
+    user flower monitoring "$celery" "$celery" "$celery"
+    password=$(secret admin-password)
+    user admin administrator '.*' '.*' '.*'
+    # The last file in order: the virtual host must be there before its permissions.
+    printf '{\n  "users": [%s\n  ],\n  "permissions": [%s\n  ]\n}\n' "$users" "$permissions" > /definitions/users.json
+}
+
+# The node's own name appears in DNS a moment after its pod; RabbitMQ does not start without.
+await_name() {
+    host=${RABBITMQ_NODENAME#*@}
+    tries=0
+    until getent hosts "$host" > /dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 120 ] || fail "$host is not in DNS after two minutes; is there a headless Service?"
+        sleep 1
+    done
+}
+
+check_version
+cookie=$(secret erlang-cookie)
+printf %s "$cookie" > "$HOME/.erlang.cookie"
+write_definitions
+await_name
