@@ -31,8 +31,8 @@ service account it is.
 {{- $pods := include "taskyard.pod.settings" . | fromYaml -}}
 serviceAccountName: {{ include "taskyard.name" (dict "root" .root "component" (.account | default .component)) }}
 automountServiceAccountToken: {{ .token | default false }}
-# Else each service of the namespace is a variable of the environment: one named flower sets FLOWER_PORT, which Flower
-# takes for its own.
+{{- /* Else each service of the namespace is a variable of the environment: one named flower sets FLOWER_PORT, which
+Flower takes for its own. */}}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
