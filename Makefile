@@ -2,11 +2,11 @@
 # ARGS are passed on: make test ARGS="tests/api -x"
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test check fmt bench docs lock images up down clean
+.PHONY: help bootstrap run test check fmt bench docs chart-readme lock images up down clean
 .PHONY: deploy kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
 
 BIN := .venv/bin
-PACKAGES := services tests docs bench examples
+PACKAGES := services tests docs bench examples deploy
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header
 COMPILE := $(LOCK) --universal --python-version 3.11
 
@@ -37,6 +37,9 @@ bench: bootstrap ## measure, on servers of its own
 
 docs: bootstrap ## write docs/states.md anew from the table in code
 	@$(BIN)/python docs/make_states.py
+
+chart-readme: bootstrap ## write the tables of the chart's README anew from its values
+	@$(BIN)/python deploy/helm/make_readme.py
 
 lock: bootstrap ## bring the locked versions in line with pyproject.toml (ARGS=--upgrade: the newest)
 	@deploy/local/bootstrap $(COMPILE) pyproject.toml --group dev --extra local -o locks/dev.txt $(ARGS)

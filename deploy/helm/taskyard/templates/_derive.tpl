@@ -134,7 +134,7 @@ twice, with 12 for the guard, the migration, pods that start, and PostgreSQL's o
 {{- if .Values.flower.enabled }}{{ $accounts = append $accounts "flower" }}{{ end -}}
 {{- if .Values.migrations.enabled }}{{ $accounts = append $accounts "migrate" }}{{ end -}}
 {{- if eq .Values.secrets.mode "job" }}{{ $accounts = append $accounts "make-secrets" }}{{ end -}}
-{{- if include "taskyard.definitions.apply" . }}{{ $accounts = append $accounts "definitions" }}{{ end -}}
+{{- if include "taskyard.definitions.apply" . }}{{ $accounts = append $accounts "rabbitmq-definitions" }}{{ end -}}
 {{- if .Values.tests.enabled }}{{ $accounts = append $accounts "test" }}{{ end -}}
 {{- toYaml $accounts -}}
 {{- end -}}

@@ -53,7 +53,7 @@ What the schema cannot judge. All that is wrong is said at once, each with the v
 {{- range $name, $pool := .Values.workers.pools }}
 {{- /* The name of no pool may make worker-<pool> what another release calls one of its parts. */}}
 {{- range splitList "-" $name }}
-{{- if has . (list "worker" "api" "dispatcher" "guard" "flower" "migrate" "make" "definitions" "postgresql" "rabbitmq" "scripts" "test" "tls" "dashboard" "rules") }}
+{{- if has . (list "worker" "api" "dispatcher" "guard" "flower" "migrate" "make" "postgresql" "rabbitmq" "scripts" "test" "tls" "dashboard" "rules") }}
 {{- $wrong = append $wrong (printf "workers.pools.%s: %q is the name of a part; call the pool otherwise" $name .) }}
 {{- end }}
 {{- end }}

@@ -119,6 +119,6 @@ guard: {ingress: [metrics], egress: [dns, database, kubernetes]}
 flower: {ingress: [flower], egress: [dns, broker]}
 migrate: {ingress: [], egress: [dns, database]}
 make-secrets: {ingress: [], egress: [dns, kubernetes]}
-definitions: {ingress: [], egress: [dns, broker]}
+rabbitmq-definitions: {ingress: [], egress: [dns, broker]}
 test: {ingress: [], egress: [dns, api, kubernetes]}
 {{- end -}}
