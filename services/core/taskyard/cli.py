@@ -1,11 +1,16 @@
 """The command `taskyard`: what concerns the whole installation. Each part has a command of its own beside it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from taskyard import schema
+from taskyard.database import Session
+from taskyard.errors import TaskyardError
+from taskyard.leaving import leave_at_sigterm
 from taskyard.settings import DatabaseSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -20,9 +25,35 @@ def taskyard() -> None:
 def migrate(
     wait_s: Annotated[float, typer.Option(help="Seconds to wait for the database to answer.")] = 60.0,
 ) -> None:
-    """Bring the tables in DATABASE_URL to this version. Safe to run many times, also at once."""
-    url = DatabaseSettings().database_url.get_secret_value()
-    typer.echo(f"The tables are at version {schema.migrate(url, wait_s)}.")
+    """Bring the tables in DATABASE_URL to this version; newer ones stay. Safe to run many times, also at once."""
+    leave_at_sigterm()
+    with _explaining("taskyard migrate"):
+        version = schema.migrate(DatabaseSettings().database_url.get_secret_value(), wait_s)
+    typer.echo(f"The tables are at version {version}.")
+    if version > schema.REVISION:
+        typer.echo(f"That is newer than version {schema.REVISION}, which this program brings: nothing was changed.")
+
+
+@app.command()
+def wait_for_schema(
+    wait_s: Annotated[float, typer.Option(min=0.0, help="Seconds to wait at most.")] = 300.0,
+) -> None:
+    """Wait until the tables in DATABASE_URL are at this version or a newer one, for others to bring them there."""
+    leave_at_sigterm()
+    with _explaining("taskyard wait-for-schema"):
+        session = Session(DatabaseSettings().database_url.get_secret_value(), "taskyard wait-for-schema")
+        version = schema.wait_until_usable(session, wait_s, lambda cause: typer.echo(f"Waits: {cause}", err=True))
+    typer.echo(f"The tables are at version {version}.")
+
+
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Say in one line what went wrong, and end with status 1."""
+    try:
+        yield
+    except TaskyardError as error:
+        typer.echo(f"{what}: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 @app.command()

@@ -1,13 +1,14 @@
 """The version of the record's tables: bringing it up, and refusing to run against another."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from taskyard.database import Cursor, Session
 from taskyard.errors import TaskyardError, UnavailableError
@@ -35,49 +36,80 @@ def current(cursor: Cursor) -> str | None:
     return version
 
 
-def wait_until_usable(session: Session, wait_s: float = 60.0) -> None:
-    """Wait up to `wait_s` for a database that answers with tables of this version or a newer one.
+def wait_until_usable(session: Session, wait_s: float = 60.0, say: Callable[[str], None] | None = None) -> str:
+    """Wait up to `wait_s` for a database that answers with tables of this version or a newer one; return that version.
+
+    `say` is told what it waits for, whenever that changes.
 
     Raises:
         UnavailableError: it does not answer.
         SchemaError: its tables are older than this code.
     """
-    for attempt in Retrying(
+    told: list[str] = []
+
+    def tell(state: RetryCallState) -> None:
+        cause = str(state.outcome and state.outcome.exception())
+        if say is not None and told[-1:] != [cause]:
+            told.append(cause)
+            say(cause)
+
+    return Retrying(
         retry=retry_if_exception_type((UnavailableError, SchemaError)),
         stop=stop_after_delay(wait_s),
         wait=wait_random_exponential(multiplier=0.2, max=2),
+        before_sleep=tell,
         reraise=True,
-    ):
-        with attempt:
-            version = session.run(current)
-            if version is None or version < REVISION:
-                raise SchemaError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
+    )(_usable_version, session)
+
+
+def _usable_version(session: Session) -> str:
+    version = session.run(current)
+    if version is None or version < REVISION:
+        raise SchemaError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
+    return version
 
 
 def migrate(url: str, wait_s: float = 60.0) -> str:
-    """Bring the tables to the newest version and return it; waits up to `wait_s` for the database to answer.
+    """Bring the tables to this version; return the version they then have. Waits up to `wait_s` for the database.
 
+    Tables of a newer version are left as they are: the version before must run on them, so an upgrade can be undone.
     Safe to start many times at once: an advisory lock lets one in, and the others then find nothing to do.
+
+    Raises:
+        UnavailableError: the database does not answer.
     """
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-    for attempt in Retrying(
-        retry=retry_if_exception_type(sqlalchemy.exc.OperationalError),
-        stop=stop_after_delay(wait_s),
-        wait=wait_random_exponential(multiplier=0.2, max=3),
-        reraise=True,
-    ):
-        with attempt, engine.connect() as probe:
-            probe.execute(text("SELECT 1"))
+    try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(sqlalchemy.exc.OperationalError),
+            stop=stop_after_delay(wait_s),
+            wait=wait_random_exponential(multiplier=0.2, max=3),
+            reraise=True,
+        ):
+            with attempt, engine.connect() as probe:
+                probe.execute(text("SELECT 1"))
+    except sqlalchemy.exc.OperationalError as error:
+        raise UnavailableError(f"PostgreSQL is away: {str(error.orig).strip()}") from error
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         try:
-            command.upgrade(_config(connection), "head")
-            connection.commit()
+            return _upgrade(connection)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
+
+
+def _upgrade(connection: sqlalchemy.Connection) -> str:
+    driver: Any = connection.connection
+    with driver.cursor() as cursor:
+        found = current(cursor)
+    connection.rollback()
+    if found is not None and found > REVISION:
+        return found
+    command.upgrade(_config(connection), "head")
+    connection.commit()
     return REVISION
 
 

@@ -1,8 +1,9 @@
 """Settings that more than one part reads, from the environment. Each part adds its own in its own package."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 WordList = Annotated[tuple[str, ...], NoDecode]
@@ -16,10 +17,30 @@ def split_words(value: object) -> object:
     return value
 
 
+_DRIVER: Final = "postgresql+psycopg2://"
+
+
+def with_driver(url: object) -> object:
+    """Name the driver in the URL of a PostgreSQL, which others write without one, or short.
+
+    Raises:
+        ValueError: that is the URL of something else.
+    """
+    if not isinstance(url, str) or not url:
+        return url
+    renamed, found = re.subn(r"^postgres(ql(\+psycopg2)?)?://", _DRIVER, url)
+    if not found:
+        raise ValueError("must begin with postgresql://")
+    return renamed
+
+
 class ProcessSettings(BaseSettings):
     """What every process has: how it logs, and where it shows its metrics."""
 
-    model_config = SettingsConfigDict(env_prefix="TASKYARD_", env_ignore_empty=True, frozen=True)
+    # What is wrong with a setting is said without its value: URLs hold passwords.
+    model_config = SettingsConfigDict(
+        env_prefix="TASKYARD_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -32,8 +53,8 @@ class ProcessSettings(BaseSettings):
 class DatabaseSettings(ProcessSettings):
     """Where the record is."""
 
-    database_url: SecretStr = Field(
-        validation_alias="DATABASE_URL", description="postgresql+psycopg2://user:password@host:5432/taskyard"
+    database_url: Annotated[SecretStr, BeforeValidator(with_driver)] = Field(
+        validation_alias="DATABASE_URL", description="postgresql://user:password@host:5432/taskyard"
     )
 
 
