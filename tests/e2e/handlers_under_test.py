@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -158,3 +159,8 @@ def unspeakable(ctx: Context) -> None:
 @task("test.elsewhere", queue="elsewhere")
 def elsewhere(ctx: Context) -> str:
     return "done"
+
+
+@task("test.deadline", timeout_s=60)
+def deadline(ctx: Context) -> float:
+    return (ctx.deadline - datetime.now(UTC)).total_seconds()

@@ -86,7 +86,7 @@ class Child:
         settings = self._settings
         slot = self._board.slot(current_process().index)
         slot.occupy(os.getpid())
-        runner = Runner(slot)
+        runner = Runner(slot, settings.max_task_s)
         runner.install()
         random.seed()
         session = Session(settings.database_url.get_secret_value(), f"taskyard-worker {settings.worker_name}")

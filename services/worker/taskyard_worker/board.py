@@ -1,10 +1,11 @@
 """What each child is doing, in memory that the parent and its children share.
 
-    child  ──▶ the attempt it runs, its deadline, its progress ──▶ parent
-    child  ◀── the attempt that is to be cancelled ◀────────────── parent
+    child  ──▶ the attempt it runs, its time limit, its progress ──▶ parent
+    child  ◀── the attempt that is to be cancelled ◀──────────────── parent
 
-One slot a child, by the index that the pool gives it. Numbers are whole machine words, written in one piece; the note
-of the progress is guarded by a count that is odd while it is written.
+One slot a child, by the index that the pool gives it. Times are on the monotonic clock, which both share. Numbers are
+whole machine words, written in one piece; the note of the progress is guarded by a count that is odd while it is
+written.
 """
 
 import mmap
@@ -14,23 +15,37 @@ from dataclasses import dataclass
 from typing import Final
 
 from taskyard.statements.claims import Held
+from taskyard_worker.limits import Limit
 
 _SLOT_BYTES: Final = 1024
 _NOTE_BYTES: Final = 800
 _WORDS: Final = _SLOT_BYTES // 8
-_PID, _TASK, _ATTEMPT, _DEADLINE_NS, _CANCEL_TASK, _CANCEL_ATTEMPT, _PROGRESS, _VERSION, _NOTE_SIZE = range(9)
-_NOTE_AT: Final = 9 * 8
+(
+    _PID,
+    _TASK,
+    _ATTEMPT,
+    _DEADLINE_NS,
+    _LIMIT_NS,
+    _LIMIT_OF_WORKER,
+    _CANCEL_TASK,
+    _CANCEL_ATTEMPT,
+    _PROGRESS,
+    _VERSION,
+    _NOTE_SIZE,
+) = range(11)
+_NOTE_AT: Final = 11 * 8
 _MILLION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A child's slot while it runs an attempt. `deadline_s` is on the monotonic clock."""
+    """A child's slot while it runs an attempt. `deadline_s`, when its `limit` is over, is on the monotonic clock."""
 
     slot: int
     pid: int
     held: Held
     deadline_s: float
+    limit: Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +98,13 @@ class Slot:
         self._words[self._at + _TASK] = 0
         self._words[self._at + _PID] = pid
 
-    def begin(self, held: Held, deadline_s: float) -> None:
-        """Show that the child runs `held` until `deadline_s` (monotonic) at the latest."""
+    def begin(self, held: Held, limit: Limit) -> None:
+        """Show that the child runs `held` from now on, for as long as `limit` lets it."""
         words, at = self._words, self._at
         words[at + _ATTEMPT] = held.attempt
-        words[at + _DEADLINE_NS] = int(deadline_s * 1e9)
+        words[at + _DEADLINE_NS] = int((time.monotonic() + limit.seconds) * 1e9)
+        words[at + _LIMIT_NS] = int(limit.seconds * 1e9)
+        words[at + _LIMIT_OF_WORKER] = limit.of_worker
         words[at + _VERSION] = words[at + _NOTE_SIZE] = words[at + _PROGRESS] = 0
         words[at + _TASK] = held.task_id  # last: from here on the slot counts
 
@@ -100,7 +117,11 @@ class Slot:
         words, at = self._words, self._at
         task_id = words[at + _TASK]
         found = Running(
-            self._index, words[at + _PID], Held(task_id, words[at + _ATTEMPT]), words[at + _DEADLINE_NS] / 1e9
+            self._index,
+            words[at + _PID],
+            Held(task_id, words[at + _ATTEMPT]),
+            words[at + _DEADLINE_NS] / 1e9,
+            Limit(words[at + _LIMIT_NS] / 1e9, of_worker=bool(words[at + _LIMIT_OF_WORKER])),
         )
         return found if task_id and words[at + _TASK] == task_id else None
 
@@ -135,8 +156,3 @@ class Slot:
         note = self._memory[start : start + words[at + _NOTE_SIZE]].decode("utf-8", "ignore")
         fraction = words[at + _PROGRESS] / _MILLION
         return Progress(running.held, fraction, note, version) if words[at + _VERSION] == version else None
-
-
-def deadline_s(timeout_s: float) -> float:
-    """Return the time on the monotonic clock, which parent and children share, in `timeout_s` from now."""
-    return time.monotonic() + timeout_s

@@ -25,7 +25,8 @@ from taskyard.outcomes import Cancelled, ErrorReport, Failed, Outcome, Succeeded
 from taskyard.results import to_text
 from taskyard.statements.claims import Claim
 from taskyard.states import Reason
-from taskyard_worker.board import Slot, deadline_s
+from taskyard_worker.board import Slot
+from taskyard_worker.limits import Limit, limit
 
 CANCEL_SIGNAL: Final = signal.SIGUSR2
 _MESSAGE_CHARS: Final = 2000
@@ -33,10 +34,11 @@ _TRACEBACK_CHARS: Final = 20_000
 
 
 class Runner:
-    """Runs handlers in the main thread of one child."""
+    """Runs handlers in the main thread of one child, none for longer than `max_task_s`; 0: as long as its task says."""
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, max_task_s: float = 0.0) -> None:
         self._slot = slot
+        self._max_task_s = max_task_s
         self._claim: Claim | None = None
         self._armed = False
         self._cancel_coroutine: Callable[[type[Interrupted]], None] | None = None
@@ -54,17 +56,18 @@ class Runner:
             return Failed(Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _broken_rules(error)), permanent=True)
         except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
             return Failed(Reason.INVALID_PAYLOAD, _report(error), permanent=True)
-        self._slot.begin(claim.held, deadline_s(claim.timeout_s))
+        within = limit(claim.timeout_s, self._max_task_s)
+        self._slot.begin(claim.held, within)
         try:
-            return self._outcome(kind, claim, arguments)
+            return self._outcome(kind, claim, arguments, within)
         finally:
             self._slot.end()
 
-    def _outcome(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...]) -> Outcome:
+    def _outcome(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], within: Limit) -> Outcome:
         try:
-            returned = self._call(kind, claim, arguments)
+            returned = self._call(kind, claim, arguments, within.seconds)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its attempt, not the child
-            return _ended_by(error, claim.timeout_s)
+            return _ended_by(error, within)
         try:
             return Succeeded(to_text(returned))
         except InvalidError as error:
@@ -72,19 +75,19 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - a user's serializer may raise anything
             return Failed(Reason.INVALID_RESULT, _report(error), permanent=True)
 
-    def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...]) -> Any:
-        context = self._context(kind, claim)
+    def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], limit_s: float) -> Any:
+        context = self._context(kind, claim, limit_s)
         try:
-            self._arm(claim)
+            self._arm(claim, limit_s)
             returned = kind.handler(context, *arguments)
             return asyncio.run(self._await(returned)) if inspect.isawaitable(returned) else returned
         finally:
             self._disarm()
 
-    def _arm(self, claim: Claim) -> None:
+    def _arm(self, claim: Claim, limit_s: float) -> None:
         self._claim = claim
         self._armed = True
-        signal.setitimer(signal.ITIMER_REAL, claim.timeout_s)
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
         if self._slot.is_cancelled(claim.held):  # asked before the handler began
             self._interrupt(TaskCancelled)
 
@@ -129,14 +132,14 @@ class Runner:
         finally:
             self._cancel_coroutine = None
 
-    def _context(self, kind: Kind, claim: Claim) -> Context:
+    def _context(self, kind: Kind, claim: Claim, limit_s: float) -> Context:
         held = claim.held
         return Context(
             id=held.task_id,
             kind=kind.name,
             attempt=held.attempt,
             idempotency_key=f"task-{held.task_id}-{int(claim.created_at.timestamp() * 1000):x}",
-            deadline=datetime.now(UTC) + timedelta(seconds=claim.timeout_s),
+            deadline=datetime.now(UTC) + timedelta(seconds=limit_s),
             name=claim.name,
             tags=claim.tags,
             log=structlog.get_logger("taskyard.handler").bind(
@@ -147,15 +150,14 @@ class Runner:
         )
 
 
-def _ended_by(error: BaseException, timeout_s: float) -> Outcome:
+def _ended_by(error: BaseException, within: Limit) -> Outcome:
     """Name the outcome of an attempt whose handler raised `error`."""
     outcome: Outcome
     match error:
         case TaskCancelled():
             outcome = Cancelled()
         case TaskTimedOut():
-            message = f"ran longer than its limit of {timeout_s:g} s"
-            outcome = Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", message))
+            outcome = Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", f"ran longer than {within}"))
         case Retry(after_s=after_s):
             outcome = Failed(Reason.ERROR, _report(error, with_traceback=False), after_s=after_s)
         case Discard():

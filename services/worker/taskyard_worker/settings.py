@@ -29,6 +29,9 @@ class WorkerSettings(AttemptSettings):
         max_length=200,
         description="name in the record and in Flower; must be unique",
     )
+    max_task_s: float = Field(
+        0.0, ge=0, description="seconds that no attempt on this worker runs longer than; 0: as long as its task says"
+    )
     interrupt_grace_s: float = Field(
         5.0, ge=0.1, le=3600, description="seconds a handler has to end after a cancellation or its time limit"
     )

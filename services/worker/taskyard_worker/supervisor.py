@@ -27,6 +27,7 @@ from taskyard.statements.claims import Held
 from taskyard.states import Reason
 from taskyard_worker.board import Board, Running
 from taskyard_worker.metrics import WorkerMetrics
+from taskyard_worker.limits import Limit
 from taskyard_worker.runner import CANCEL_SIGNAL
 from taskyard_worker.settings import WorkerSettings
 
@@ -119,7 +120,7 @@ class Supervisor:
             if asked_at is not None and now > asked_at + grace_s:
                 self._kill(watched, "cancelled", Cancelled())
             elif now > watched.deadline_s + grace_s:
-                self._kill(watched, "timeout", _killed_late(grace_s))
+                self._kill(watched, "timeout", _killed_late(watched.limit, grace_s))
             elif (
                 self._settings.max_child_bytes
                 and (size := _resident_bytes(watched.pid)) > self._settings.max_child_bytes
@@ -196,8 +197,8 @@ class Supervisor:
                 self._session.run(claims.report_progress, progress.held, progress.fraction, progress.note)
 
 
-def _killed_late(grace_s: float) -> Failed:
-    message = f"ran past its time limit, did not end within {grace_s:g} s of being interrupted, and was killed"
+def _killed_late(limit: Limit, grace_s: float) -> Failed:
+    message = f"ran longer than {limit}, did not end within {grace_s:g} s of being interrupted, and was killed"
     return Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", message))
 
 
