@@ -8,7 +8,8 @@ import typer
 import uvicorn
 
 from taskyard import logs
-from taskyard.metrics import registry, serve
+from taskyard.metrics import registry
+from taskyard.serving import serve
 from taskyard_api.app import create_app
 from taskyard_api.settings import ApiSettings
 

@@ -7,7 +7,7 @@ between threads, so no pool stands between a thread and its connection.
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -40,11 +40,19 @@ class Session:
     """A connection that is opened at first use, and anew after it broke.
 
     `statement_timeout_s` bounds each statement. With `sticky` a connection that the server ended is an error once,
-    rather than silently replaced: for those who hold locks or listen on it.
+    rather than silently replaced: for those who hold locks or listen on it. `outside` is entered while it waits for
+    PostgreSQL: for those who must tell such waiting from a standstill of their own.
     """
 
     def __init__(
-        self, url: str, application: str, *, statement_timeout_s: float = 30.0, options: str = "", sticky: bool = False
+        self,
+        url: str,
+        application: str,
+        *,
+        statement_timeout_s: float = 30.0,
+        options: str = "",
+        sticky: bool = False,
+        outside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         parts = make_url(url)
         self._dsn: dict[str, Any] = {
@@ -59,6 +67,7 @@ class Session:
             **parts.query,
         }
         self._sticky = sticky
+        self._outside = outside
         self._connection: psycopg2.extensions.connection | None = None
 
     def run(self, statement: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -98,7 +107,8 @@ class Session:
         Raises:
             UnavailableError: the connection broke meanwhile.
         """
-        connection = self._open()
+        with self._outside():
+            connection = self._open()
         try:
             connection.poll()
             if not connection.notifies and select.select([connection], [], [], timeout_s)[0]:
@@ -122,18 +132,24 @@ class Session:
         """Whether a connection is open that the server has not ended yet, as far as the socket tells."""
         return self._connection is not None and not self._connection.closed and not self._ended_by_server()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open, as far as it is known. To be asked from any thread."""
+        return self._connection is not None
+
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
-        connection = self._open()
-        try:
-            with connection.cursor() as cursor:
-                yield cursor
-        except psycopg2.errors.UndefinedTable as error:
-            raise UnavailableError("the database has no tables of Taskyard: run `taskyard migrate`") from error
-        except _GONE as error:
-            if not _is_about_statement(error):
-                self.close()
-            raise UnavailableError(_reason(error)) from error
+        with self._outside():
+            connection = self._open()
+            try:
+                with connection.cursor() as cursor:
+                    yield cursor
+            except psycopg2.errors.UndefinedTable as error:
+                raise UnavailableError("the database has no tables of Taskyard: run `taskyard migrate`") from error
+            except _GONE as error:
+                if not _is_about_statement(error):
+                    self.close()
+                raise UnavailableError(_reason(error)) from error
 
     def _open(self) -> psycopg2.extensions.connection:
         if self._connection is not None and (self._connection.closed or self._ended_by_server()):

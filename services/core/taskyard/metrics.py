@@ -1,14 +1,12 @@
-"""What the metrics of all parts have in common: buckets, and the port that shows them."""
+"""What the metrics of all parts have in common: buckets, and what every process shows of itself."""
 
 from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-
-from taskyard.settings import ProcessSettings
 
 HTTP_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 WAIT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -28,9 +26,3 @@ def registry(component: str) -> CollectorRegistry:
     )
     build.labels(component, version("taskyard")).set(1)
     return collectors
-
-
-def serve(settings: ProcessSettings, collectors: CollectorRegistry) -> None:
-    """Show `collectors` at /metrics on the port of the settings, from a thread; port 0: nowhere."""
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host, collectors)

@@ -35,7 +35,7 @@ def with_driver(url: object) -> object:
 
 
 class ProcessSettings(BaseSettings):
-    """What every process has: how it logs, and where it shows its metrics."""
+    """What every process has: how it logs, and how it shows its metrics and its health."""
 
     # What is wrong with a setting is said without its value: URLs hold passwords.
     model_config = SettingsConfigDict(
@@ -48,6 +48,9 @@ class ProcessSettings(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="address of the metrics port; 0.0.0.0 in a container")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0: no metrics are served")
+    stall_s: float = Field(
+        30.0, ge=0.1, le=3600, description="seconds a loop may take for one turn before /livez answers 503"
+    )
 
 
 class DatabaseSettings(ProcessSettings):

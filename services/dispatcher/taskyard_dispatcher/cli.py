@@ -4,16 +4,19 @@ import random
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 import typer
-from celery import Celery
 
 from taskyard import logs, schema
 from taskyard.broker import celery_app
 from taskyard.database import Session
 from taskyard.errors import TaskyardError
-from taskyard.metrics import registry, serve
+from taskyard.health import Health, Pulse
+from taskyard.leaving import leave_at_sigterm
+from taskyard.metrics import registry
+from taskyard.serving import serve
 from taskyard_dispatcher.dispatch import Dispatch
 from taskyard_dispatcher.duties import Duty, Loop
 from taskyard_dispatcher.metrics import DispatcherMetrics
@@ -25,27 +28,37 @@ from taskyard_dispatcher.upkeep import Upkeep
 log = structlog.get_logger(__name__)
 
 
-def build(settings: DispatcherSettings, metrics: DispatcherMetrics) -> list[Callable[[threading.Event], None]]:
-    """Build the loops of one replica; each runs in a thread of its own, on a session of its own."""
+def build(
+    settings: DispatcherSettings, metrics: DispatcherMetrics, health: Health, stop: threading.Event
+) -> list[Callable[[], None]]:
+    """Build the loops of one replica; each runs in a thread of its own, on a session of its own, until `stop`."""
     app = celery_app(settings.broker_url.get_secret_value(), [])
-    publisher = Publisher(app, settings.confirm_timeout_s)
-    return [
-        Dispatch(settings, _session(settings, "dispatch"), publisher, metrics).run,
-        _record_loop(settings, metrics).run,
-        _buffer_loop(settings, metrics, app).run,
-    ]
+    pulses = {name: health.pulse(name, settings.poll_s) for name in ("dispatch", "record", "buffer")}
+    sessions = {name: _session(settings, pulse) for name, pulse in pulses.items()}
+    publisher = Publisher(app, settings.confirm_timeout_s, pulses["dispatch"].outside)
+    channel = Channel(app, settings.confirm_timeout_s, pulses["buffer"].outside)
+    health.ready_when(
+        {
+            "connected to PostgreSQL": lambda: all(session.is_connected for session in sessions.values()),
+            "connected to RabbitMQ": lambda: channel.is_connected,
+            "not stopping": lambda: not stop.is_set(),
+        }
+    )
+    dispatch = Dispatch(settings, sessions["dispatch"], publisher, metrics, pulses["dispatch"])
+    record = _record_loop(settings, sessions["record"], metrics, pulses["record"])
+    buffer = _buffer_loop(settings, sessions["buffer"], channel, metrics, pulses["buffer"])
+    return [partial(loop.run, stop) for loop in (dispatch, record, buffer)]
 
 
-def _session(settings: DispatcherSettings, part: str) -> Session:
+def _session(settings: DispatcherSettings, pulse: Pulse) -> Session:
     """Return a session whose locks another replica gets when this one hangs: the server ends what is long silent."""
     options = f"-c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
     url = settings.database_url.get_secret_value()
-    return Session(url, f"taskyard-dispatcher {part}", options=options, sticky=True)
+    return Session(url, f"taskyard-dispatcher {pulse.name}", options=options, sticky=True, outside=pulse.outside)
 
 
-def _record_loop(settings: DispatcherSettings, metrics: DispatcherMetrics) -> Loop:
+def _record_loop(settings: DispatcherSettings, session: Session, metrics: DispatcherMetrics, pulse: Pulse) -> Loop:
     """Build the loop of what concerns PostgreSQL alone."""
-    session = _session(settings, "record")
     leases = Leases(session, settings.max_losses, random.random, metrics)
     upkeep = Upkeep(session, settings.retention_s, metrics)
     duties = [
@@ -54,22 +67,24 @@ def _record_loop(settings: DispatcherSettings, metrics: DispatcherMetrics) -> Lo
         Duty("show", 5.0, upkeep.show),
         Duty("prune", 60.0, upkeep.prune),
     ]
-    return Loop("record", session, duties, metrics, on_lost=upkeep.hide)
+    return Loop("record", session, duties, metrics, pulse, stand_by=upkeep.hide)
 
 
-def _buffer_loop(settings: DispatcherSettings, metrics: DispatcherMetrics, app: Celery) -> Loop:
+def _buffer_loop(
+    settings: DispatcherSettings, session: Session, channel: Channel, metrics: DispatcherMetrics, pulse: Pulse
+) -> Loop:
     """Build the loop of what compares RabbitMQ with the record."""
-    session = _session(settings, "buffer")
-    channel = Channel(app, settings.confirm_timeout_s)
+    lost = LostMessages(session, channel, settings.settle_s, metrics)
     duties = [
-        Duty(
-            "lost_messages",
-            min(2.0, settings.settle_s),
-            LostMessages(session, channel, settings.settle_s, metrics).find,
-        ),
+        Duty("lost_messages", min(2.0, settings.settle_s), lost.find),
         Duty("dead_letters", 1.0, DeadLetters(session, channel, metrics).bury),
     ]
-    return Loop("buffer", session, duties, metrics, on_lost=metrics.buffered.clear)
+
+    def stand_by() -> None:
+        metrics.buffered.clear()
+        channel.probe()  # ready to take over, and known to be
+
+    return Loop("buffer", session, duties, metrics, pulse, stand_by)
 
 
 def run() -> None:
@@ -80,17 +95,17 @@ def run() -> None:
     """
     settings = DispatcherSettings()
     logs.configure(settings, "dispatcher")
-    collectors = registry("dispatcher")
+    leave_at_sigterm()
+    collectors, health, stop = registry("dispatcher"), Health(settings.stall_s), threading.Event()
+    serve(settings, collectors, health)
     try:
         schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-dispatcher start"))
     except TaskyardError as error:
         raise SystemExit(f"taskyard-dispatcher: cannot start: {error}") from error
-    loops = build(settings, DispatcherMetrics(collectors))
-    serve(settings, collectors)
-    stop = threading.Event()
+    loops = build(settings, DispatcherMetrics(collectors), health, stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threads = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in loops]
+    threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
     for thread in threads:
         thread.start()
     log.info("dispatcher runs")

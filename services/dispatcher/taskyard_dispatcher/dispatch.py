@@ -13,6 +13,7 @@ import structlog
 
 from taskyard.database import WORK_CHANNEL, Session
 from taskyard.errors import UnavailableError
+from taskyard.health import Pulse
 from taskyard.statements import dispatching, queues
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BufferUnavailableError, Publisher
@@ -48,12 +49,18 @@ class Dispatch:
     """The dispatch loop of one replica. `stop` ends it between two batches."""
 
     def __init__(
-        self, settings: DispatcherSettings, session: Session, publisher: Publisher, metrics: DispatcherMetrics
+        self,
+        settings: DispatcherSettings,
+        session: Session,
+        publisher: Publisher,
+        metrics: DispatcherMetrics,
+        pulse: Pulse,
     ) -> None:
         self._settings = settings
         self._session = session
         self._publisher = publisher
         self._metrics = metrics
+        self._pulse = pulse
         self._pace = Pace(settings.poll_s)
         self._led: set[str] = set()
         self._queues: list[str] = []
@@ -67,6 +74,7 @@ class Dispatch:
                 self._session.listen(WORK_CHANNEL)
                 self._forget()
                 while not stop.is_set():
+                    self._pulse.beat()
                     self._session.wait(self._round())
             except UnavailableError as error:
                 log.warning("dispatch waits for the database", error=str(error))

@@ -9,6 +9,7 @@ import structlog
 
 from taskyard.database import Session
 from taskyard.errors import UnavailableError
+from taskyard.health import Pulse
 from taskyard.statements import dispatching
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BufferUnavailableError
@@ -27,7 +28,10 @@ class Duty:
 
 
 class Loop:
-    """Runs duties in turn while this replica leads `word`; one that fails is logged and tried at its next round."""
+    """Runs duties in turn while this replica leads `word`; one that fails is logged and tried at its next round.
+
+    `stand_by` is what it does each second while it does not lead.
+    """
 
     def __init__(
         self,
@@ -35,18 +39,21 @@ class Loop:
         session: Session,
         duties: Sequence[Duty],
         metrics: DispatcherMetrics,
-        on_lost: Callable[[], None] = lambda: None,
+        pulse: Pulse,
+        stand_by: Callable[[], None] = lambda: None,
     ) -> None:
         self._word = word
         self._session = session
         self._duties = duties
         self._metrics = metrics
-        self._on_lost = on_lost
+        self._pulse = pulse
+        self._stand_by = stand_by
 
     def run(self, stop: threading.Event) -> None:
         """Do the duties until `stop` is set."""
         leader = self._metrics.leader.labels(self._word)
         while not stop.is_set():
+            self._pulse.beat()
             try:
                 if self._session.run(dispatching.lead, self._word):
                     leader.set(1)
@@ -54,13 +61,17 @@ class Loop:
             except UnavailableError as error:
                 log.warning("duties wait for the database", leads=self._word, error=str(error))
             leader.set(0)
-            self._on_lost()
+            try:
+                self._stand_by()
+            except BufferUnavailableError as error:
+                log.warning("stands by, and waits for the buffer", would_lead=self._word, error=str(error))
             stop.wait(1.0)
         self._session.close()
 
     def _lead(self, stop: threading.Event) -> None:
         """Do what is due for as long as the connection, and with it the lock, holds."""
         while not stop.is_set() and self._session.is_open:
+            self._pulse.beat()
             for duty in self._duties:
                 if duty.due_at <= time.monotonic():
                     self._do(duty)

@@ -5,8 +5,8 @@ its connection, without the handshakes of a close, since a hung broker would nev
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import amqp
@@ -19,7 +19,7 @@ from taskyard.errors import TaskyardError
 from taskyard.statements.claims import Held
 from taskyard.statements.dispatching import ReadyTask
 
-BROKEN = (OSError, amqp.AMQPError, amqp.exceptions.RecoverableConnectionError)
+BROKEN = (OSError, amqp.AMQPError)
 """What py-amqp raises when the broker is away, refuses, or hangs."""
 
 
@@ -30,13 +30,47 @@ class BufferUnavailableError(TaskyardError):
 
 
 class Channel:
-    """A channel to RabbitMQ that is opened at first use and anew after it broke. For one thread."""
+    """A channel to RabbitMQ that is opened at first use and anew after it broke. For one thread.
 
-    def __init__(self, app: Celery, timeout_s: float) -> None:
+    `outside` is entered while it is used.
+    """
+
+    def __init__(
+        self, app: Celery, timeout_s: float, outside: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self._app = app
+        self._outside = outside
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
         self._channel: Any = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a channel is open, as far as it is known. To be asked from any thread."""
+        return self._channel is not None
+
+    @contextmanager
+    def using(self) -> Iterator[Any]:
+        """Give the py-amqp channel for the length of the block; one that breaks meanwhile is dropped.
+
+        Raises:
+            BufferUnavailableError: RabbitMQ does not let us in, or went away.
+        """
+        with self._outside():
+            try:
+                yield self.open()
+            except BROKEN as error:
+                self.drop()
+                raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
+
+    def probe(self) -> None:
+        """Have RabbitMQ answer, by something that changes nothing.
+
+        Raises:
+            BufferUnavailableError: as `using` does.
+        """
+        with self.using() as channel:
+            channel.basic_qos(0, 1, False)
 
     def open(self) -> Any:
         """Return the py-amqp channel.
@@ -75,9 +109,11 @@ class Channel:
 class Publisher:
     """Publishes tasks to their queues and says which ones RabbitMQ took."""
 
-    def __init__(self, app: Celery, confirm_timeout_s: float) -> None:
+    def __init__(
+        self, app: Celery, confirm_timeout_s: float, outside: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self._app = app
-        self._channel = Channel(app, confirm_timeout_s)
+        self._channel = Channel(app, confirm_timeout_s, outside)
         self._confirm_timeout_s = confirm_timeout_s
         self._declared: set[str] = set()
         self._confirming: Any = None
@@ -94,16 +130,12 @@ class Publisher:
             BufferUnavailableError: nothing was confirmed, since RabbitMQ is away.
         """
         try:
-            channel = self._open(queue)
-            self._returned.clear()
-            for task in tasks:
-                self._pending[self._next_tag] = task
-                self._next_tag += 1
-                channel.basic_publish(self._message(task), exchange="", routing_key=buffer_name(queue), mandatory=True)
-            self._settle()
-        except BROKEN as error:
+            with self._channel.using():
+                self._send(queue, tasks)
+                self._settle()
+        except BufferUnavailableError:
             self.drop()
-            raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
+            raise
         unconfirmed = set(self._pending.values())
         if unconfirmed:
             self.drop()
@@ -118,6 +150,14 @@ class Publisher:
         self._declared.clear()
         self._pending.clear()
         self._next_tag = 1
+
+    def _send(self, queue: str, tasks: Sequence[ReadyTask]) -> None:
+        channel = self._open(queue)
+        self._returned.clear()
+        for task in tasks:
+            self._pending[self._next_tag] = task
+            self._next_tag += 1
+            channel.basic_publish(self._message(task), exchange="", routing_key=buffer_name(queue), mandatory=True)
 
     def _open(self, queue: str) -> Any:
         channel = self._channel.open()

@@ -14,7 +14,7 @@ from taskyard.retry import RetryPolicy
 from taskyard.statements import claims, queues, recovery
 from taskyard.states import Reason
 from taskyard_dispatcher.metrics import DispatcherMetrics
-from taskyard_dispatcher.publisher import BROKEN, BufferUnavailableError, Channel
+from taskyard_dispatcher.publisher import Channel
 
 _LEASE_BATCH: Final = 100
 _DEAD_LETTER_BATCH: Final = 100
@@ -64,11 +64,8 @@ class LostMessages:
     def find(self) -> bool:
         """Look at each queue once; there is never more to do at once."""
         for queue in self._session.run(queues.names):
-            try:
+            with self._channel.using():
                 self._look_at(queue)
-            except BROKEN as error:
-                self._channel.drop()
-                raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
         return False
 
     def _look_at(self, queue: str) -> None:
@@ -113,8 +110,7 @@ class DeadLetters:
 
     def bury(self) -> bool:
         """Take a batch of dead letters; return whether there may be more."""
-        try:
-            channel = self._channel.open()
+        with self._channel.using() as channel:
             dead_letters()(channel).declare()
             for _ in range(_DEAD_LETTER_BATCH):
                 message = channel.basic_get(DEAD_LETTER_QUEUE)
@@ -122,9 +118,6 @@ class DeadLetters:
                     return False
                 self._bury(message)
                 channel.basic_ack(message.delivery_tag)
-        except BROKEN as error:
-            self._channel.drop()
-            raise BufferUnavailableError(f"RabbitMQ is away: {error}") from error
         return True
 
     def _bury(self, message: amqp.Message) -> None:

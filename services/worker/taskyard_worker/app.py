@@ -9,7 +9,6 @@ from typing import Any
 
 import billiard.util
 import celery.apps.worker
-import structlog
 from billiard.process import current_process
 from celery import Celery, Task, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
@@ -24,8 +23,6 @@ from taskyard_worker.record import WaitingRecord
 from taskyard_worker.reports import AttemptFailedError
 from taskyard_worker.runner import Runner
 from taskyard_worker.settings import WorkerSettings
-
-log = structlog.get_logger(__name__)
 
 
 def build_app(settings: WorkerSettings, queues: Iterable[str]) -> Celery:
@@ -111,7 +108,6 @@ def silence_celery() -> None:
     Its warning of root speaks of pickled messages; none but JSON is accepted here.
     """
     signals.setup_logging.connect(_leave_logging, weak=False)
-    signals.worker_shutting_down.connect(_say_that_it_stops, weak=False)
     celery.apps.worker.safe_say = _say_nothing  # it prints past the log
     billiard.util.get_logger().propagate = True  # else it prints what children do past the log, too
     logging.getLogger("celery").setLevel(logging.WARNING)
@@ -125,7 +121,3 @@ def _leave_logging(**_: Any) -> None:
 
 def _say_nothing(*_: Any, **__: Any) -> None:
     return
-
-
-def _say_that_it_stops(**_: Any) -> None:
-    log.info("worker takes nothing new and stops when what runs has ended")

@@ -3,23 +3,28 @@
 import random
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import structlog
 import typer
 from celery import Celery, signals
+from prometheus_client import CollectorRegistry
 
 from taskyard import logs, schema
 from taskyard.database import Cursor, Session
 from taskyard.errors import HandlerLoadError, TaskyardError
 from taskyard.handlers import Kind, load
-from taskyard.metrics import registry, serve
+from taskyard.health import Health
+from taskyard.leaving import leave_at_sigterm
+from taskyard.metrics import registry
+from taskyard.serving import serve
 from taskyard.statements import kinds as catalogue
 from taskyard.statements import queues as known_queues
 from taskyard_worker.app import Child, build_app, register, silence_celery
 from taskyard_worker.board import Board
 from taskyard_worker.builtin import MODULES
 from taskyard_worker.metrics import WorkerMetrics
+from taskyard_worker.readiness import Readiness
 from taskyard_worker.requests import observed_by
 from taskyard_worker.settings import WorkerSettings
 from taskyard_worker.supervisor import Supervisor
@@ -47,25 +52,50 @@ def announce(cursor: Cursor, kinds: Mapping[str, Kind], queues: Sequence[str]) -
     catalogue.announce(cursor, [catalogue_entry(kind) for kind in kinds.values()])
 
 
-def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[str]) -> Celery:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the parent shows of itself on its metrics port."""
+
+    collectors: CollectorRegistry
+    health: Health
+    readiness: Readiness
+
+    def watch(self, worker: object) -> None:
+        """Be ready when this Celery worker takes messages."""
+        readiness = self.readiness
+        readiness.watch(worker)
+        self.health.ready_when(
+            {
+                "consuming from RabbitMQ": lambda: readiness.is_consuming,
+                "not draining": lambda: not readiness.is_draining,
+            }
+        )
+
+
+def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[str], shown: Shown) -> Celery:
     """Build the Celery app with everything that parent and children need; nothing is started or connected yet."""
     # One slot more than children: while one is replaced, the pool has both.
     board = Board(settings.concurrency + 1)
-    collectors = registry("worker")
-    metrics = WorkerMetrics(collectors, kinds, settings.concurrency)
-    session = Session(settings.database_url.get_secret_value(), f"taskyard-worker {settings.worker_name} supervisor")
+    metrics = WorkerMetrics(shown.collectors, kinds, settings.concurrency)
+    pulse = shown.health.pulse("supervisor")
+    url = settings.database_url.get_secret_value()
+    session = Session(url, f"taskyard-worker {settings.worker_name} supervisor", outside=pulse.outside)
     supervisor = Supervisor(settings, kinds, board, session, metrics, random.random)
     child = Child(settings, kinds, board)
     app = build_app(settings, queues)
     register(app, kinds, observed_by(supervisor, metrics), child)
 
-    def parent_ready(**_: object) -> None:  # threads start after the fork of the first children, never before
-        supervisor.start()
-        serve(settings, collectors)
+    def parent_ready(**_: object) -> None:  # after the fork of the first children, never before
+        supervisor.start(pulse)
         log.info("worker runs", name=settings.worker_name, queues=queues, kinds=sorted(kinds))
+
+    def parent_stops(**_: object) -> None:
+        shown.readiness.drain()
+        log.info("worker takes nothing new and stops when what runs has ended")
 
     signals.worker_process_init.connect(child.begin, weak=False)
     signals.worker_ready.connect(parent_ready, weak=False)
+    signals.worker_shutting_down.connect(parent_stops, weak=False)
     return app
 
 
@@ -77,6 +107,9 @@ def run() -> None:
     """
     settings = WorkerSettings()
     logs.configure(settings, "worker")
+    leave_at_sigterm()
+    shown = Shown(registry("worker"), Health(settings.stall_s), Readiness())
+    serve(settings, shown.collectors, shown.health)
     sys.path.insert(0, "")  # handlers may lie in the current folder, as with `python -m`
     try:
         kinds = load([*MODULES, *settings.handlers])
@@ -91,12 +124,13 @@ def run() -> None:
     except TaskyardError as error:
         raise SystemExit(f"taskyard-worker: cannot start: {error}") from error
     silence_celery()
-    worker = build(settings, kinds, queues).Worker(
+    worker = build(settings, kinds, queues, shown).Worker(
         hostname=f"worker@{settings.worker_name}",
         without_gossip=True,
         without_mingle=True,
         quiet=True,
     )
+    shown.watch(worker)
     worker.start()
     sys.exit(worker.exitcode)
 

@@ -5,6 +5,7 @@ ends the whole worker. Here whatever is no message of ours is rejected: the brok
 tells its task, where it has one.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,6 +25,17 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
         # Delays are rows of the record, not messages.
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step)
+
+    turned_at: float = 0.0
+    """When the event loop last turned, on the monotonic clock."""
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Take part in each turn of the event loop."""
+        hub.on_tick.add(self._turn)
+        super().register_with_event_loop(hub)
+
+    def _turn(self) -> None:
+        self.turned_at = time.monotonic()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what handles each message."""

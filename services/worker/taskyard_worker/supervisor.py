@@ -20,14 +20,15 @@ import structlog
 from taskyard.database import Session
 from taskyard.errors import UnavailableError
 from taskyard.handlers import Kind
+from taskyard.health import Pulse
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Outcome, decide
 from taskyard.retry import RetryPolicy
 from taskyard.statements import claims
 from taskyard.statements.claims import Held
 from taskyard.states import Reason
 from taskyard_worker.board import Board, Running
-from taskyard_worker.metrics import WorkerMetrics
 from taskyard_worker.limits import Limit
+from taskyard_worker.metrics import WorkerMetrics
 from taskyard_worker.runner import CANCEL_SIGNAL
 from taskyard_worker.settings import WorkerSettings
 
@@ -73,17 +74,18 @@ class Supervisor:
         self._renew_at = 0.0
         self._report_at = 0.0
 
-    def start(self) -> None:
+    def start(self, pulse: Pulse) -> None:
         """Start the watch; it ends with the process."""
-        threading.Thread(target=self.run, name="supervisor", daemon=True).start()
+        threading.Thread(target=self.run, args=(pulse,), name="supervisor", daemon=True).start()
 
     def lost(self, held: Held, message: str) -> None:
         """Take note that the child that had the message of `held` died. From any thread; returns at once."""
         self._ended.append(Ended(held, claims.lost(message)))
 
-    def run(self) -> None:
+    def run(self, pulse: Pulse) -> None:
         """Watch for ever."""
         while True:
+            pulse.beat()
             started = time.monotonic()
             try:
                 self.tick(started)
