@@ -85,9 +85,11 @@ write_definitions() {
     printf '{\n  "users": [%s\n  ],\n  "permissions": [%s\n  ]\n}\n' "$users" "$permissions" > /definitions/users.json
 }
 
-# The node's own name appears in DNS a moment after its pod; RabbitMQ does not start without.
+# The node's own name appears in DNS a moment after its pod; RabbitMQ does not start without. Asked too early, DNS
+# remembers for up to half a minute that there is no such name.
 await_name() {
     host=${RABBITMQ_NODENAME#*@}
+    sleep 2
     tries=0
     until getent hosts "$host" > /dev/null; do
         tries=$((tries + 1))
