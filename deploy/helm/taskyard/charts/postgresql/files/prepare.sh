@@ -33,16 +33,17 @@ secret() {
     printf %s "$value"
 }
 
-# Data of another major: this image would begin an empty database beside them.
-refuse_other_major() {
+# Data that this image does not read: beside them it would begin an empty database.
+refuse_other_data() {
     for file in "$root"/*/docker/PG_VERSION "$root"/data/PG_VERSION "$root"/data/pgdata/PG_VERSION; do
         [ -s "$file" ] || continue
         there=$(cat "$file")
-        [ "$there" != "$major" ] || continue
-        fail "this volume has data of PostgreSQL $there in ${file%/PG_VERSION}, and this image is of PostgreSQL $major" \
-            'it cannot read them, and does not touch them' \
+        [ "$file" != "$PGDATA/PG_VERSION" ] || [ "$there" != "$major" ] || continue
+        fail "this volume has data of PostgreSQL $there in ${file%/PG_VERSION}" \
+            "and this image, of PostgreSQL $major, uses $PGDATA; nothing was touched" \
             "to go on as before: set postgresql.image.tag to $there.x" \
-            "to move to $major: dump with $there, restore with $major (docs/backup.md), then move the old folder away"
+            "to move to $major: dump with $there, restore with $major (docs/backup.md), then move the old folder away" \
+            'whoever knows better sets postgresql.upgradeGuard: false'
     done
 }
 
@@ -106,6 +107,6 @@ set_roles() {
 
 superuser_password=$(secret postgres-password)
 owner_password=$(secret password)
-[ "$UPGRADE_GUARD" != true ] || refuse_other_major
+[ "$UPGRADE_GUARD" != true ] || refuse_other_data
 [ -s "$PGDATA/PG_VERSION" ] || make_data
 set_roles

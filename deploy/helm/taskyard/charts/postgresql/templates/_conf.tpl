@@ -9,7 +9,6 @@
 {{- end }}
 
 # These belong to the chart.
-data_directory = '/var/lib/postgresql/{{ include "postgresql.major" . }}/docker'
 hba_file = '/etc/postgresql/pg_hba.conf'
 ident_file = '/etc/postgresql/pg_ident.conf'
 listen_addresses = '*'
@@ -56,8 +55,4 @@ log_temp_files: 16MB
 log_autovacuum_min_duration: 10s
 # What is set here by hand would be forgotten, and hidden from whoever reads the values.
 allow_alter_system: "off"
-{{- end -}}
-
-{{- define "postgresql.major" -}}
-{{- .Values.image.tag | toString | regexFind "^[0-9]+" | default (.Chart.AppVersion | regexFind "^[0-9]+") -}}
 {{- end -}}

@@ -77,12 +77,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Where the data are, and the folder of the server's sockets. */}}
-{{- define "postgresql.env" -}}
-- name: PGDATA
-  value: /var/lib/postgresql/{{ include "postgresql.major" . }}/docker
-{{- end -}}
-
+{{/* The data's folder below /var/lib/postgresql is the image's PGDATA, which has the major in its name. */}}
 {{- define "postgresql.mounts" -}}
 - {name: config, mountPath: /etc/postgresql, readOnly: true}
 - {name: data, mountPath: /var/lib/postgresql}
