@@ -1,7 +1,7 @@
 {{/* Secrets that the chart makes. */}}
 
 {{/*
-The Secrets, as a list; keys as `taskyard-kubernetes make-secrets` takes them: {length} of a random value, or {value}.
+The Secrets, as a list; keys as `taskyard-kubernetes make-secrets` takes them: {length} of a random value.
 Not those of servers that are elsewhere, nor those that the values name.
 */}}
 {{- define "taskyard.secrets" -}}
@@ -11,7 +11,7 @@ Not those of servers that are elsewhere, nor those that the values name.
 {{- $secrets = append $secrets (dict "component" "postgresql" "keys" (dict "postgres-password" $random "password" $random)) }}
 {{- end }}
 {{- if and .Values.rabbitmq.enabled (not .Values.rabbitmq.existingSecret) }}
-{{- $keys := dict "keda-username" (dict "value" "keda") }}
+{{- $keys := dict }}
 {{- range list "password" "keda-password" "flower-password" "admin-password" "erlang-cookie" }}
 {{- $_ := set $keys . $random }}
 {{- end }}

@@ -3,12 +3,22 @@ What the schema cannot judge. All that is wrong is said at once, each with the v
 */}}
 {{- define "taskyard.validate" -}}
 {{- $wrong := list -}}
-{{- range list "secrets" "servers" "pools" "connections" "autoscaling" "routes" "cluster" -}}
+{{- range list "names" "secrets" "servers" "pools" "connections" "autoscaling" "routes" "cluster" -}}
 {{- $wrong = concat $wrong (include (printf "taskyard.validate.%s" .) $ | fromYamlArray) -}}
 {{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n\n%d of the values will not do:\n- %s\n" (len $wrong) (join "\n- " $wrong)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Of the names that Helm takes, a Service's may have no dot, and no digit first. */}}
+{{- define "taskyard.validate.names" -}}
+{{- $wrong := list -}}
+{{- $name := include "taskyard.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{- $wrong = append $wrong (printf "global.fullnameOverride: needed with a release named %q: names begin with a letter and have no dot" $name) }}
+{{- end }}
+{{- toYaml $wrong -}}
 {{- end -}}
 
 {{- define "taskyard.validate.secrets" -}}
@@ -53,7 +63,7 @@ What the schema cannot judge. All that is wrong is said at once, each with the v
 {{- range $name, $pool := .Values.workers.pools }}
 {{- /* The name of no pool may make worker-<pool> what another release calls one of its parts. */}}
 {{- range splitList "-" $name }}
-{{- if has . (list "worker" "api" "dispatcher" "guard" "flower" "migrate" "make" "postgresql" "rabbitmq" "scripts" "test" "tls" "dashboard" "rules") }}
+{{- if has . (list "keda" "worker" "api" "dispatcher" "guard" "flower" "migrate" "make" "postgresql" "rabbitmq" "scripts" "test" "tls" "dashboard" "rules") }}
 {{- $wrong = append $wrong (printf "workers.pools.%s: %q is the name of a part; call the pool otherwise" $name .) }}
 {{- end }}
 {{- end }}

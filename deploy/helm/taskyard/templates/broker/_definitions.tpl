@@ -1,8 +1,8 @@
 {{/* What RabbitMQ is to have besides users: queues as the parts declare them, and policies, as its definitions. */}}
 
 {{/*
-A policy's definition, with the consumer timeout for tasks of so many seconds: (dict "root" $ "seconds" 360). Only
-policies bound a queue; of its arguments the type alone is set, since arguments cannot be changed.
+A policy's definition, with the consumer timeout for tasks of so many seconds: (dict "root" $ "seconds" 360), 0 for the
+server's own. Only policies bound a queue; of its arguments the type alone is set, since arguments cannot be changed.
 */}}
 {{- define "taskyard.policy" -}}
 delivery-limit: {{ int .root.Values.rabbitmq.deliveryLimit }}
@@ -10,7 +10,9 @@ dead-letter-exchange: tasks.dlx
 dead-letter-strategy: at-least-once
 overflow: reject-publish
 max-length: {{ int64 .root.Values.rabbitmq.maxLength }}
-consumer-timeout: {{ include "taskyard.consumerTimeout" .seconds }}
+{{- with .seconds }}
+consumer-timeout: {{ include "taskyard.consumerTimeout" . }}
+{{- end }}
 {{- end -}}
 
 {{- define "taskyard.definitions" -}}
@@ -19,15 +21,13 @@ consumer-timeout: {{ include "taskyard.consumerTimeout" .seconds }}
 {{- $queue := dict "vhost" $vhost "durable" true "auto_delete" false "arguments" (dict "x-queue-type" "quorum") -}}
 {{- $queues := list (merge (dict "name" "dlq.tasks") $queue) -}}
 {{- $policies := list -}}
-{{- $longest := 0 -}}
 {{- range $name, $of := include "taskyard.queues" . | fromYaml }}
 {{- $queues = append $queues (merge (dict "name" (printf "tasks.%s" $name)) $queue) }}
-{{- $longest = max $longest $of.maxTaskSeconds }}
 {{- $policy := include "taskyard.policy" (dict "root" $root "seconds" $of.maxTaskSeconds) | fromYaml }}
 {{- $policy = dict "name" (printf "tasks.%s" $name) "pattern" (printf "^tasks\\.%s$" (replace "." "\\." $name)) "definition" $policy "priority" 1 }}
 {{- $policies = append $policies (merge $policy (dict "vhost" $vhost "apply-to" "queues")) }}
 {{- end }}
-{{- $policy := include "taskyard.policy" (dict "root" . "seconds" $longest) | fromYaml }}
+{{- $policy := include "taskyard.policy" (dict "root" . "seconds" 0) | fromYaml }}
 {{- $policy = dict "name" "taskyard" "pattern" "^tasks\\." "definition" $policy "priority" 0 }}
 {{- $policies = prepend $policies (merge $policy (dict "vhost" $vhost "apply-to" "queues")) }}
 {{- $exchange := dict "name" "tasks.dlx" "vhost" $vhost "type" "fanout" "durable" true "auto_delete" false "internal" false "arguments" dict -}}
