@@ -6,6 +6,8 @@
 # Making it the first time can be interrupted at any moment: the data get their name when they are complete.
 set -eu
 umask 077
+# Else what A-Z are is a matter of language.
+export LC_ALL=C
 
 root=/var/lib/postgresql
 major=$PG_MAJOR

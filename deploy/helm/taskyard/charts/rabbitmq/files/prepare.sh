@@ -5,6 +5,8 @@
 # and the version noted beside the data, after checking that it may take over from the version noted there.
 set -eu
 umask 077
+# Else what A-Z are is a matter of language.
+export LC_ALL=C
 
 say() {
     printf 'prepare: %s\n' "$@" >&2
@@ -52,7 +54,7 @@ check_version() {
         may_follow "$old" "$new" || fail \
             "these data were last used by RabbitMQ $old; $new cannot take them over" \
             'RabbitMQ goes up one minor at a time, with all feature flags enabled before, and never back' \
-            "set rabbitmq.image.tag to a version of the same or the next minor as $old" \
+            "set rabbitmq.image.tag to a version of ${old%.*}, or of the minor after it" \
             'whoever knows better sets rabbitmq.upgradeGuard: false'
     fi
     printf '%s\n' "$new" > "$noted"
