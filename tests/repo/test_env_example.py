@@ -16,7 +16,7 @@ ADDRESSES = {"DATABASE_URL", "CELERY_BROKER_URL"}  # shown with an example, sinc
 def settings_classes() -> Iterator[type[BaseSettings]]:
     for path in sorted(ROOT.glob("services/*/taskyard*/**/*.py")):
         module = ".".join(path.relative_to(ROOT / "services").with_suffix("").parts[1:])
-        for name in re.findall(r"^class (\w+)\(\w*Settings\):", path.read_text(encoding="utf-8"), re.MULTILINE):
+        for name in re.findall(r"^class (\w+)\([\w, ]*Settings\):", path.read_text(encoding="utf-8"), re.MULTILINE):
             yield getattr(importlib.import_module(module), name)
 
 

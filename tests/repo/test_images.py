@@ -41,12 +41,14 @@ def test_a_lock_has_hashes_and_no_addresses(lock: Path) -> None:
 def test_the_api_has_no_worker_and_the_worker_no_api() -> None:
     assert not pins("api").keys() & {"celery", "kombu", "amqp", "httpx", "pillow"}
     assert not (pins("worker").keys() | pins("dispatcher").keys()) & {"fastapi", "uvicorn", "starlette"}
+    assert not pins("dispatcher").keys() & {"pillow", "kubernetes", "lightkube"}
 
 
 @pytest.mark.parametrize(("part", "dockerfile"), PARTS.items(), ids=PARTS)
 def test_an_image_gets_the_core_and_its_own_part(part: str, dockerfile: Path) -> None:
     text = dockerfile.read_text(encoding="utf-8")
-    assert set(re.findall(r"^COPY .*services/(\w+)$", text, re.MULTILINE)) == {"core", part} - {"flower"}
+    parts = {"core", part} | ({"kubernetes"} if part == "dispatcher" else set())
+    assert set(re.findall(r"^COPY .*services/(\w+)$", text, re.MULTILINE)) == parts - {"flower"}
     assert re.findall(r"--require-hashes .*-r \S*/(\w+)\.txt", text) == [part]
 
 
