@@ -2,7 +2,7 @@
 # ARGS are passed on: make test ARGS="tests/api -x"
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test check fmt bench docs chart-readme lock images up down clean
+.PHONY: help bootstrap run test check fmt bench docs chart-readme dashboards lock images up down clean
 .PHONY: deploy kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
 
 BIN := .venv/bin
@@ -26,6 +26,7 @@ check: bootstrap ## judge the code: ruff, mypy, import-linter
 	@$(BIN)/ruff check $(PACKAGES)
 	@$(BIN)/ruff format --check $(PACKAGES)
 	@$(BIN)/mypy
+	@$(BIN)/mypy deploy/monitoring/dashboards
 	@$(BIN)/lint-imports
 
 fmt: bootstrap ## format the code, and repair what ruff can
@@ -40,6 +41,9 @@ docs: bootstrap ## write docs/states.md anew from the table in code
 
 chart-readme: bootstrap ## write the tables of the chart's README anew from its values
 	@$(BIN)/python deploy/helm/make_readme.py
+
+dashboards: bootstrap ## write the Grafana dashboards anew from deploy/monitoring/dashboards
+	@PYTHONPATH=deploy/monitoring $(BIN)/python -m dashboards
 
 lock: bootstrap ## bring the locked versions in line with pyproject.toml (ARGS=--upgrade: the newest)
 	@deploy/local/bootstrap $(COMPILE) pyproject.toml --group dev --extra local -o locks/dev.txt $(ARGS)

@@ -1,7 +1,7 @@
 """The alerts and recording rules that Taskyard ships, as data."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ class Rule:
         return f"{self.name}-{self.labels['severity']}" if self.is_alert else self.name
 
 
-def rules() -> Iterator[Rule]:
-    """Give every rule of every file."""
-    for file in RULE_FILES:
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
-            for rule in group["rules"]:
-                yield _rule(file, rule)
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Return every rule of every file."""
+    return tuple(
+        _rule(file, rule)
+        for file in RULE_FILES
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    )
 
 
 def _rule(file: Path, rule: dict[str, Any]) -> Rule:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import promql_parser
@@ -97,6 +98,7 @@ def selectors(expression: str) -> list[Selector]:
     return found
 
 
+@cache
 def known_series() -> frozenset[str]:
     """Return all names that an expression may use: ours, those of others, and those that rules record."""
     return OURS | EXTERNAL | {rule.name for rule in rules() if not rule.is_alert}

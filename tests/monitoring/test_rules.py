@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,15 +21,19 @@ def promtool(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@cache
+def unit_tests() -> tuple[dict[str, Any], ...]:
+    return tuple(test for file in UNIT_TESTS for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"])
+
+
 def expectations(alert: Rule) -> list[bool]:
     """Return what unit tests expect of an alert: for each expression that names it, whether it fires."""
     found = []
-    for file in UNIT_TESTS:
-        for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]:
-            for case in test["promql_expr_test"]:
-                if f'alertname="{alert.name}"' in case["expr"]:
-                    fires = f'severity="{alert.labels["severity"]}"'
-                    found.append(any(fires in sample["labels"] for sample in case["exp_samples"]))
+    for test in unit_tests():
+        for case in test["promql_expr_test"]:
+            if f'alertname="{alert.name}"' in case["expr"]:
+                fires = f'severity="{alert.labels["severity"]}"'
+                found.append(any(fires in sample["labels"] for sample in case["exp_samples"]))
     return found
 
 

@@ -1,0 +1,1 @@
+"""The dashboards of Taskyard, as code: `make dashboards` writes them as Grafana wants them."""
