@@ -21,7 +21,8 @@ from helm import fetching
 
 Object = dict[str, Any]
 
-CHART = fetching.ROOT / "deploy" / "helm" / "taskyard"
+ROOT = fetching.ROOT
+CHART = ROOT / "deploy" / "helm" / "taskyard"
 NAMESPACE = "somewhere"
 NEWEST = fetching.KUBERNETES_VERSIONS[-1]
 PODS_IN = {
@@ -185,3 +186,14 @@ def _pods(objects: list[Object]) -> Iterator[PodTemplate]:
             for key in PODS_IN[made["kind"]]:
                 template = template[key]
             yield PodTemplate(identity(made), template["metadata"], template["spec"])
+
+
+@cache
+def chart_values() -> dict[str, Any]:
+    """Return the chart's own values, with those of the servers' charts under their names, as Helm lays them."""
+    own = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    for subchart in sorted((CHART / "charts").iterdir()):
+        below = yaml.safe_load((subchart / "values.yaml").read_text(encoding="utf-8"))
+        below.pop("global", None)
+        own[subchart.name] = merge(below, own.get(subchart.name, {}))
+    return own
