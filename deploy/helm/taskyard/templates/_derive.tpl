@@ -58,6 +58,7 @@ safeToEvict  whether a node may be given up with a pod on it: the cluster autosc
 {{- range $name, $own := .Values.workers.pools }}
 {{- $pool := mergeOverwrite (deepCopy $values.workers.defaults) (deepCopy ($own | default dict)) }}
 {{- if $pool.enabled }}
+{{- $_ := set $pool "queues" ($pool.queues | default list) }}
 {{- $grace := add $pool.maxTaskSeconds $pool.interruptGraceSeconds 55 }}
 {{- $_ := set $pool "graceSeconds" $grace }}
 {{- $cooldown := $values.autoscaling.keda.cooldownSeconds }}
