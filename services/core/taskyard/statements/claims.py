@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Budget, Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
+from taskyard.statements import ends
 
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
@@ -34,7 +35,7 @@ _CLAIM: Final = """
 """
 
 # Who asked for a cancellation gets it, whatever would have come after a failed attempt.
-_FINISH: Final = """
+_FINISH: Final = f"""
     WITH ended AS (
         UPDATE tasks
            SET status = CASE WHEN %(status)s = 'retrying' AND cancel_requested_at IS NOT NULL
@@ -49,7 +50,7 @@ _FINISH: Final = """
                result = %(result)s, error_type = %(error_type)s, error_message = %(error_message)s,
                losses = losses + %(lost)s, uncounted_attempts = uncounted_attempts + %(lost)s, lease_until = NULL
          WHERE id = %(task_id)s AND attempt = %(attempt)s AND status = 'running'
-     RETURNING id, attempt, started_at, worker, queue, status
+     RETURNING id, attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, status
     ), logged AS (
         INSERT INTO attempts (task_id, attempt, started_at, ended_at, outcome, reason, worker,
                               error_type, error_message, traceback)
@@ -57,7 +58,8 @@ _FINISH: Final = """
                %(error_type)s, %(error_message)s, %(traceback)s
           FROM ended
     ), moved AS (
-        INSERT INTO moves (queue, source, target, tasks) SELECT queue, 'running', status, 1 FROM ended
+        INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
+        SELECT queue, 'running', status, 1, {ends.FACTS} FROM ended
     )
     SELECT status FROM ended
 """
@@ -83,7 +85,7 @@ _PROGRESS: Final = """
 """
 
 _HELD: Final = """
-    SELECT kind, attempt, uncounted_attempts, max_attempts, losses, cancel_requested_at IS NOT NULL
+    SELECT kind, queue, attempt, uncounted_attempts, max_attempts, losses, cancel_requested_at IS NOT NULL
       FROM tasks
      WHERE id = %(task_id)s AND attempt = %(attempt)s AND worker = %(worker)s AND status = 'running'
 """
@@ -125,6 +127,7 @@ class RunningTask:
     """A running task as those see it who end its attempt from outside."""
 
     kind: str
+    queue: str
     budget: Budget
     cancel_requested: bool
 
@@ -217,8 +220,8 @@ def running(cursor: Cursor, held: Held, worker: str, max_losses: int) -> Running
     row = cursor.fetchone()
     if row is None:
         return None
-    kind, attempt, uncounted, max_attempts, losses, cancel_requested = row
-    return RunningTask(kind, Budget(attempt - uncounted, max_attempts, losses, max_losses), cancel_requested)
+    kind, queue, attempt, uncounted, max_attempts, losses, cancel_requested = row
+    return RunningTask(kind, queue, Budget(attempt - uncounted, max_attempts, losses, max_losses), cancel_requested)
 
 
 def lost(message: str) -> Lost:

@@ -23,6 +23,7 @@ _QUEUE: Final = """
 """
 
 _MOVED: Final = "INSERT INTO moves (queue, source, target, tasks) VALUES (%s, %s, %s, %s)"
+_ENDED: Final = "INSERT INTO moves (queue, source, target, tasks, kind) VALUES (%s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def cancel_waiting(cursor: Cursor, task: Locked) -> None:
         (task.id, sorted(WAITING)),
     )
     cursor.execute("DELETE FROM ready WHERE task_id = %s", (task.id,))
-    cursor.execute(_MOVED, (task.queue, task.status, Status.CANCELLED, 1))
+    cursor.execute(_ENDED, (task.queue, task.status, Status.CANCELLED, 1, task.kind))
 
 
 def request_cancellation(cursor: Cursor, task: Locked) -> None:

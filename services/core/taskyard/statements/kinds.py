@@ -63,3 +63,9 @@ def catalogue(cursor: Cursor) -> dict[str, CataloguedKind]:
         """
     )
     return {row[0]: CataloguedKind(*row) for row in cursor.fetchall()}
+
+
+def home_queues(cursor: Cursor) -> dict[str, str]:
+    """Return the queue of each kind where a task names none. Locks nothing."""
+    cursor.execute("SELECT name, queue FROM kinds ORDER BY name")
+    return dict(cursor.fetchall())

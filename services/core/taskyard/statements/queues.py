@@ -1,20 +1,22 @@
 """Statements about queues: their settings, and how many tasks are where.
 
 Counters are kept on the move, without a row that all writers share: each change of status adds a row to `moves`, and
-`fold` adds those rows up into `counters` from time to time. Both together are exact at any moment.
+`fold` adds those rows up into `counters` from time to time. Both together are exact at any moment. The same rows tell
+`fold` which tasks ended since the last time, each of them once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from taskyard.database import Cursor
+from taskyard.statements.ends import Ends
 from taskyard.states import Status
 
 _FOLD: Final = """
     WITH taken AS (
-        DELETE FROM moves RETURNING queue, source, target, tasks
+        DELETE FROM moves RETURNING queue, source, target, tasks, kind, attempts, end_to_end_s
     ), changes AS (
         SELECT queue, status, sum(tasks) AS tasks
           FROM (SELECT queue, source AS status, -tasks AS tasks FROM taken WHERE source IS NOT NULL
@@ -24,8 +26,16 @@ _FOLD: Final = """
     ), folded AS (
         INSERT INTO counters (queue, status, tasks) SELECT queue, status, tasks FROM changes
             ON CONFLICT (queue, status) DO UPDATE SET tasks = counters.tasks + excluded.tasks
+    ), ended AS (
+        SELECT kind, queue, target, attempts,
+               %(bounds)s - width_bucket(-end_to_end_s, %(longest_first_s)s::double precision[]) AS span,
+               sum(tasks) AS tasks, coalesce(sum(end_to_end_s), 0) AS end_to_end_s
+          FROM taken WHERE kind IS NOT NULL
+         GROUP BY kind, queue, target, attempts, span
+    ), all_of_them AS (
+        SELECT count(*) AS moves, set_config('synchronous_commit', 'off', true) FROM taken
     )
-    SELECT count(*), set_config('synchronous_commit', 'off', true) FROM taken
+    SELECT moves, kind, queue, target, attempts, span, tasks, end_to_end_s FROM all_of_them LEFT JOIN ended ON true
 """
 
 _COUNTS: Final = """
@@ -51,6 +61,11 @@ _OLDEST: Final = """
       FROM queues
 """
 
+_OLDEST_RUNNING: Final = """
+    SELECT queue, extract(epoch FROM now() - min(started_at))::double precision
+      FROM tasks WHERE status = 'running' GROUP BY queue
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -64,11 +79,30 @@ class Queue:
     tasks: dict[str, int]
 
 
-def fold(cursor: Cursor) -> int:
-    """Add the ledger's rows up into the counters; return how many there were. Locks those rows and their counters."""
-    cursor.execute(_FOLD)
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What the ledger held: how many rows, and which of them were ends of tasks."""
+
+    moves: int
+    ends: list[Ends]
+
+
+def fold(cursor: Cursor, bounds_s: Sequence[float] = ()) -> Folded:
+    """Add the ledger's rows up into the counters, and take them away; return what they said.
+
+    `bounds_s`, ascending, is what the spans of `Ends` refer to. Locks those rows and their counters.
+    """
+    longest_first_s = [-float(bound_s) for bound_s in reversed(bounds_s)]
+    cursor.execute(_FOLD, {"bounds": len(bounds_s), "longest_first_s": longest_first_s})
+    rows = cursor.fetchall()
+    return Folded(
+        rows[0][0],
+        [
+            Ends(kind, queue, Status(target), attempts, span, int(tasks), end_to_end_s)
+            for _, kind, queue, target, attempts, span, tasks, end_to_end_s in rows
+            if kind is not None
+        ],
+    )
 
 
 def counts(cursor: Cursor) -> dict[tuple[str, Status], int]:
@@ -92,6 +126,15 @@ def overview(cursor: Cursor, name: str | None = None) -> list[Queue]:
         )
         for queue, paused, window, created_at, oldest_s in cursor.fetchall()
     ]
+
+
+def oldest_running(cursor: Cursor) -> dict[str, float]:
+    """Return how many seconds the oldest running attempt of each queue runs; queues with none are absent.
+
+    Locks nothing; reads the running tasks, of which there are no more than slots.
+    """
+    cursor.execute(_OLDEST_RUNNING)
+    return {queue: max(0.0, age_s) for queue, age_s in cursor.fetchall()}
 
 
 def names(cursor: Cursor) -> list[str]:

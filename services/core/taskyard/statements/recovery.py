@@ -5,6 +5,7 @@ from typing import Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Budget
+from taskyard.statements import ends
 from taskyard.statements.claims import Held
 from taskyard.states import Reason
 
@@ -25,19 +26,20 @@ _TAKE_BACK: Final = """
      WHERE queue = %(queue)s AND dispatched_at < now() - make_interval(secs => %(settled_s)s)
 """
 
-_FAIL: Final = """
+_FAIL: Final = f"""
     WITH failed AS (
         UPDATE tasks
            SET status = 'failed', reason = %(reason)s, finished_at = now(), result = NULL,
                error_type = 'DeadLettered', error_message = %(message)s
          WHERE id = %(task_id)s AND attempt = %(attempt)s - 1 AND status = 'queued'
-     RETURNING id, queue
+     RETURNING id, attempt, created_at, run_at, finished_at, queue, kind, status
     ), gone AS (
         DELETE FROM ready USING failed WHERE task_id = failed.id
     ), moved AS (
-        INSERT INTO moves (queue, source, target, tasks) SELECT queue, 'queued', 'failed', 1 FROM failed
+        INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
+        SELECT queue, 'queued', 'failed', 1, {ends.FACTS} FROM failed
     )
-    SELECT id FROM failed
+    SELECT queue FROM failed
 """
 
 
@@ -87,10 +89,11 @@ def take_back(cursor: Cursor, queue: str, settled_s: float = 0.0) -> int:
     return cursor.rowcount
 
 
-def fail_undelivered(cursor: Cursor, held: Held, reason: Reason, message: str) -> bool:
-    """End the queued task whose message for the attempt `held` was dead-lettered; return whether it still waited.
+def fail_undelivered(cursor: Cursor, held: Held, reason: Reason, message: str) -> str | None:
+    """End the queued task whose message for the attempt `held` was dead-lettered; return its queue.
 
-    Locks its row.
+    None where it did not wait for that message any more. Locks its row.
     """
     cursor.execute(_FAIL, {"task_id": held.task_id, "attempt": held.attempt, "reason": reason, "message": message})
-    return cursor.fetchone() is not None
+    row = cursor.fetchone()
+    return row[0] if row else None
