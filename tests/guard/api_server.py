@@ -68,7 +68,8 @@ class ClusterStandIn:
     def _get(self, kind: str, name: str | None, accept: str, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
         if name is None:
             assert "PartialObjectMetadataList" in accept
-            return 200, {"items": self._list(kind, query["labelSelector"][0])}
+            # As Kubernetes says it: where it lists only metadata, no item is null, not an empty list.
+            return 200, {"items": self._list(kind, query["labelSelector"][0]) or None}
         return (200, self.objects[kind, name]) if (kind, name) in self.objects else _absent(name)
 
     def _list(self, kind: str, selector: str) -> list[dict[str, Any]]:

@@ -63,6 +63,12 @@ def test_the_busy_are_annotated_and_the_idle_are_left_alone(guard, cluster, sess
     assert registry.get_sample_value("taskyard_guard_last_round_timestamp_seconds") > 1e9
 
 
+def test_a_pool_without_a_worker_is_nothing_to_do(guard, registry):
+    guard.round(0)
+    assert registry.get_sample_value("taskyard_guard_busy_pods") == 0
+    assert registry.get_sample_value("taskyard_guard_last_round_timestamp_seconds") > 1e9
+
+
 def test_who_is_done_costs_nothing_after_a_while(guard, cluster, session):
     cluster.pod("busy")
     task_id = _running(session, "busy")

@@ -68,7 +68,8 @@ class ApiServer:
             params={"labelSelector": selector, "resourceVersion": "0"},
             headers={"Accept": _METADATA_ALONE},
         )
-        found = [item["metadata"] for item in answer["items"]]
+        # Where there is none, the list of metadata alone is null.
+        found = [item["metadata"] for item in answer["items"] or ()]
         return [
             Pod(pod["name"], annotated(pod.get("annotations") or {})) for pod in found if "deletionTimestamp" not in pod
         ]
