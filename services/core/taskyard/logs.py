@@ -5,15 +5,24 @@ What is bound with `structlog.contextvars` (a request's id, a task's id, kind an
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
+from taskyard.log_counts import COUNTS
 from taskyard.settings import ProcessSettings
 
 
+class _CountedHandler(logging.StreamHandler[TextIO]):
+    """Counts what it writes, under the lock under which it writes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        COUNTS.add(record.levelno)
+        super().emit(record)
+
+
 def configure(settings: ProcessSettings, service: str) -> None:
-    """Send structlog's and the standard library's records through one formatter to standard error."""
+    """Send structlog's and the standard library's records through one formatter to standard error, counted by level."""
     readable = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -24,7 +33,7 @@ def configure(settings: ProcessSettings, service: str) -> None:
     ]
     last = _rendering(service, readable=readable)
     _configure_structlog(shared)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _CountedHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -16,6 +16,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from taskyard.broker import attempts_in, celery_app, queue_name
 from taskyard.database import Session
 from taskyard.handlers import Kind
+from taskyard.log_counts import COUNTS
 from taskyard_worker.board import Board
 from taskyard_worker.consumer import BufferConsumer
 from taskyard_worker.executor import Executor
@@ -81,8 +82,10 @@ class Child:
     def begin(self, **_: Any) -> None:
         """Build the executor: the handler of Celery's signal that a child has started."""
         settings = self._settings
-        slot = self._board.slot(current_process().index)
+        index = current_process().index
+        slot = self._board.slot(index)
         slot.occupy(os.getpid())
+        COUNTS.write_to(1 + index)  # 0 is the parent's
         runner = Runner(slot, settings.max_task_s)
         runner.install()
         random.seed()
