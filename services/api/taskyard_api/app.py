@@ -36,15 +36,16 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
     url = settings.database_url.get_secret_value()
     readers = Readers(
         lambda: Session(url, "taskyard-api reader", statement_timeout_s=5.0),
-        settings.api_readers,
-        settings.api_reader_backlog,
+        metrics.readers,
+        threads=settings.api_readers,
+        backlog=settings.api_reader_backlog,
     )
     waker = Waker(Session(url, "taskyard-api waker"))
-    known = Catalogue(readers)
+    known = Catalogue(readers, metrics.submissions)
     return Parts(
         writer=Writer(
             Session(url, "taskyard-api writer", statement_timeout_s=20.0),
-            metrics,
+            metrics.submissions,
             max_tasks=settings.api_writer_tasks,
             max_bytes=settings.api_writer_bytes,
             on_queued=waker.wake,
@@ -52,7 +53,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
         readers=readers,
         catalogue=known,
         checker=Checker(known, readers, settings.api_max_body_bytes),
-        watcher=Watcher(readers, metrics),
+        watcher=Watcher(readers, metrics.http),
         waker=waker,
         metrics=metrics,
     )
@@ -79,7 +80,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
     documentation.install(app)
     app.add_middleware(
         Edge,
-        metrics=metrics,
+        metrics=metrics.http,
         max_body_bytes=settings.api_max_body_bytes,
         max_batch_bytes=settings.api_max_batch_bytes,
     )

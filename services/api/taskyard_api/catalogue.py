@@ -11,6 +11,7 @@ from taskyard.database import Cursor
 from taskyard.errors import Fault, InvalidError
 from taskyard.statements import kinds, queues
 from taskyard.statements.kinds import CataloguedKind
+from taskyard_api.metrics import UNKNOWN, SubmissionMetrics
 from taskyard_api.readers import Readers
 
 _FRESH_S: Final = 2.0
@@ -40,8 +41,9 @@ class CheckedKind:
 class Catalogue:
     """What the record said lately of kinds and queues."""
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, metrics: SubmissionMetrics) -> None:
         self._readers = readers
+        self._metrics = metrics
         self._kinds: dict[str, CheckedKind] = {}
         self._queues: list[str] = []
         self._read_at = float("-inf")
@@ -70,6 +72,20 @@ class Catalogue:
         if name not in self._queues:
             raise InvalidError(Fault(field, f"there is no queue {name!r}; known are: {_listed(self._queues)}"))
 
+    def place(self, kind: str, queue: str | None) -> tuple[str, str]:
+        """Return the kind and queue that a submission names, as metrics have them: what is unknown says so.
+
+        Asks nobody: judges by what was read last.
+        """
+        known = self._kinds.get(kind)
+        if queue is None:
+            return (UNKNOWN, UNKNOWN) if known is None else (kind, known.entry.queue)
+        return kind if known else UNKNOWN, queue if queue in self._queues else UNKNOWN
+
+    async def refresh(self) -> None:
+        """Read it anew where what is at hand is old, so that the first submission need not wait for it."""
+        await self._refresh(_FRESH_S)
+
     async def _refresh(self, age_s: float) -> None:
         """Read the catalogue again where what is at hand is older than `age_s`."""
         if time.monotonic() - self._read_at < age_s:
@@ -85,6 +101,8 @@ class Catalogue:
                 for name, entry in found.items()
             }
             self._read_at = time.monotonic()
+            for name, entry in found.items():
+                self._metrics.expect(name, entry.queue)
 
 
 def _read(cursor: Cursor) -> tuple[dict[str, CataloguedKind], list[str]]:

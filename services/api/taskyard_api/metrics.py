@@ -1,12 +1,28 @@
-"""Metrics of the API."""
+"""Metrics of the API, in groups: requests, submissions, what people do to tasks, and connections."""
+
+from collections import Counter as Counted
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from taskyard.errors import ConflictError, InvalidError, NotFoundError
 from taskyard.metrics import BATCH_SIZES, DATABASE_SECONDS, HTTP_SECONDS
 
+Result = Literal["accepted", "replayed", "invalid", "rejected", "error"]
+Action = Literal["cancel", "retry", "delete", "edit", "pause", "resume"]
 
-class ApiMetrics:
-    """All metric objects of one API process."""
+UNKNOWN: Final = "unknown"
+"""The label of a kind or queue that is not in the catalogue: not whatever a client may write."""
+
+_RESULTS: Final[tuple[Result, ...]] = ("accepted", "replayed", "invalid", "rejected", "error")
+_ACTIONS: Final[tuple[Action, ...]] = ("cancel", "retry", "delete", "edit", "pause", "resume")
+_REFUSALS: Final = (ConflictError, NotFoundError, InvalidError)
+
+
+class RequestMetrics:
+    """Requests and their answers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
@@ -20,10 +36,17 @@ class ApiMetrics:
             registry=registry,
         )
         self.in_progress = Gauge("taskyard_http_requests_in_progress", "Requests being answered.", registry=registry)
-        self.submissions = Counter(
+        self.long_polls = Gauge("taskyard_long_polls", "Requests that wait for a task's end.", registry=registry)
+
+
+class SubmissionMetrics:
+    """Tasks that were handed in, and the commits that record them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._submissions = Counter(
             "taskyard_submissions_total",
-            "Tasks handed in, by what became of them: accepted, replayed, invalid, rejected.",
-            ["kind", "result"],
+            "Tasks handed in, by what became of them: accepted, replayed, invalid, rejected, error.",
+            ["kind", "queue", "result"],
             registry=registry,
         )
         self.commit_tasks = Histogram(
@@ -38,4 +61,56 @@ class ApiMetrics:
         self.writer_backlog = Gauge(
             "taskyard_writer_backlog_tasks", "Tasks that wait for the writer.", registry=registry
         )
-        self.long_polls = Gauge("taskyard_long_polls", "Requests that wait for a task's end.", registry=registry)
+        self.expect(UNKNOWN, UNKNOWN)
+
+    def expect(self, kind: str, queue: str) -> None:
+        """Show what has not happened yet to this kind in this queue as 0."""
+        for result in _RESULTS:
+            self._submissions.labels(kind, queue, result)
+
+    def count(self, places: Iterable[tuple[str, str]], result: Result) -> None:
+        """Count what became of the tasks at these `places`: the kind and the queue of each."""
+        for (kind, queue), tasks in Counted(places).items():
+            self._submissions.labels(kind, queue, result).inc(tasks)
+
+
+class ReaderMetrics:
+    """The connections for everything but submissions, and who waits for one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.size = Gauge("taskyard_readers", "Connections for everything but submissions.", registry=registry)
+        self.busy = Gauge("taskyard_readers_busy", "Those of them that are in use.", registry=registry)
+        self.wait = Histogram(
+            "taskyard_reader_wait_seconds", "Time to get one.", buckets=DATABASE_SECONDS, registry=registry
+        )
+        self.rejections = Counter(
+            "taskyard_reader_rejections_total", "Requests refused since too many waited for one.", registry=registry
+        )
+
+
+class ApiMetrics:
+    """All metrics of one API process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.http = RequestMetrics(registry)
+        self.submissions = SubmissionMetrics(registry)
+        self.readers = ReaderMetrics(registry)
+        self._actions = Counter(
+            "taskyard_operator_actions_total",
+            "What people did to tasks and queues, and what was refused.",
+            ["action", "result"],
+            registry=registry,
+        )
+        for action in _ACTIONS:
+            for result in ("done", "refused"):
+                self._actions.labels(action, result)
+
+    @contextmanager
+    def acting(self, action: Action) -> Iterator[None]:
+        """Count the action that the block does: done, or refused by an error that blames the request."""
+        try:
+            yield
+        except _REFUSALS:
+            self._actions.labels(action, "refused").inc()
+            raise
+        self._actions.labels(action, "done").inc()

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskyard_api.metrics import ApiMetrics
+from taskyard_api.metrics import RequestMetrics
 from taskyard_api.problems import problem
 
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class Edge:
     """The outermost layer of the API. `/tasks/` is `/tasks`: a slash at the end means nothing."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics, max_body_bytes: int, max_batch_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, max_body_bytes: int, max_batch_bytes: int) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
 from taskyard.database import Cursor, Session
 from taskyard.errors import OverloadedError
+from taskyard_api.metrics import ReaderMetrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,11 +18,15 @@ T = TypeVar("T")
 class Readers:
     """Runs statements in threads and has async callers wait for them; bounded in threads and in callers."""
 
-    def __init__(self, make_session: Callable[[], Session], threads: int, backlog: int) -> None:
+    def __init__(
+        self, make_session: Callable[[], Session], metrics: ReaderMetrics, *, threads: int, backlog: int
+    ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
         self._local = threading.local()
         self._make_session = make_session
+        self._metrics = metrics
         self._room = threads + backlog
+        metrics.size.set(threads)
 
     async def run(self, statement: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one statement as its own transaction.
@@ -50,10 +56,18 @@ class Readers:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._room <= 0:
+            self._metrics.rejections.inc()
             raise OverloadedError("too many requests wait for the database; send this one again a little later")
         self._room -= 1
+        asked = time.monotonic()
+
+        def measured() -> T:
+            self._metrics.wait.observe(time.monotonic() - asked)
+            with self._metrics.busy.track_inprogress():
+                return work()
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, measured)
         finally:
             self._room += 1
 

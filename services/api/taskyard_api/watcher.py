@@ -9,7 +9,7 @@ import structlog
 
 from taskyard.errors import TaskyardError
 from taskyard.statements import reading
-from taskyard_api.metrics import ApiMetrics
+from taskyard_api.metrics import RequestMetrics
 from taskyard_api.readers import Readers
 
 _SHORTEST_S: Final = 0.05
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 class Watcher:
     """Looks up all awaited tasks together: often while they are few, less often the more they are."""
 
-    def __init__(self, readers: Readers, metrics: ApiMetrics) -> None:
+    def __init__(self, readers: Readers, metrics: RequestMetrics) -> None:
         self._readers = readers
         self._metrics = metrics
         self._waiting: dict[int, set[asyncio.Future[None]]] = defaultdict(set)

@@ -21,7 +21,7 @@ from taskyard.database import Session
 from taskyard.errors import Fault, InvalidError, OverloadedError, TaskyardError, UnavailableError
 from taskyard.statements import submission
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
-from taskyard_api.metrics import ApiMetrics
+from taskyard_api.metrics import SubmissionMetrics
 
 _COMMIT_TASKS: Final = 1000
 _COMMIT_BYTES: Final = 8 * 1024 * 1024
@@ -45,7 +45,7 @@ class Writer:
     def __init__(
         self,
         session: Session,
-        metrics: ApiMetrics,
+        metrics: SubmissionMetrics,
         *,
         max_tasks: int,
         max_bytes: int,

@@ -10,6 +10,7 @@ from taskyard.handlers import NAME_PATTERN
 from taskyard.statements import kinds, queues
 from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
+from taskyard_api.metrics import Action
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Kinds, QueueChange, Queues
@@ -66,8 +67,10 @@ async def read_queue(name: NameInPath, parts: PartsDep) -> Response:
 )
 async def change_queue(name: NameInPath, wanted: QueueChange, parts: PartsDep) -> Response:
     """Change a queue. While it is paused none of its tasks is started; what runs goes on."""
-    await _existing(parts, name)
-    await parts.readers.transact(_change, name, wanted.model_dump(exclude_unset=True))
+    changes = wanted.model_dump(exclude_unset=True)
+    with parts.metrics.acting(_action(changes)):
+        await _existing(parts, name)
+        await parts.readers.transact(_change, name, changes)
     parts.waker.wake()
     return answer(await _existing(parts, name))
 
@@ -77,6 +80,13 @@ async def _existing(parts: Parts, name: str) -> Queue:
     if not found:
         raise NotFoundError(f"there is no queue {name!r}")
     return found[0]
+
+
+def _action(changes: dict[str, Any]) -> Action:
+    """Name what is done to a queue."""
+    if "paused" not in changes:
+        return "edit"
+    return "pause" if changes["paused"] else "resume"
 
 
 def _change(cursor: Cursor, name: str, changes: dict[str, Any]) -> None:

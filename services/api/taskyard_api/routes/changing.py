@@ -27,15 +27,16 @@ _ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Task, "descr
 async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: PartsDep) -> Response:
     """Change its name and tags at any time, the rest only while it waits."""
     changes = {field: getattr(wanted, field) for field in wanted.model_fields_set}
-    if wanted.queue is not None:
-        await parts.catalogue.check_queue(wanted.queue, "queue")
-    if wanted.payload is not None:
-        task = await _existing(parts, task_id)
-        kind = await parts.catalogue.kind(task.kind, "kind")
-        await parts.checker.check_payload(kind, wanted.payload, len(await request.body()), "payload")
-    if changes:
-        await parts.readers.transact(_edit, task_id, changes)
-        parts.waker.wake()
+    with parts.metrics.acting("edit"):
+        if wanted.queue is not None:
+            await parts.catalogue.check_queue(wanted.queue, "queue")
+        if wanted.payload is not None:
+            task = await _existing(parts, task_id)
+            kind = await parts.catalogue.kind(task.kind, "kind")
+            await parts.checker.check_payload(kind, wanted.payload, len(await request.body()), "payload")
+        if changes:
+            await parts.readers.transact(_edit, task_id, changes)
+            parts.waker.wake()
     return answer(await _existing(parts, task_id))
 
 
@@ -48,7 +49,8 @@ async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: P
 )
 async def delete(task_id: TaskId, parts: PartsDep) -> Response:
     """Delete a task that waits or has ended."""
-    await parts.readers.transact(_delete, task_id)
+    with parts.metrics.acting("delete"):
+        await parts.readers.transact(_delete, task_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -60,7 +62,8 @@ async def delete(task_id: TaskId, parts: PartsDep) -> Response:
 )
 async def cancel(task_id: TaskId, parts: PartsDep) -> Response:
     """Cancel it: at once while it waits; while it runs its handler is told within a second."""
-    await parts.readers.transact(_cancel, task_id)
+    with parts.metrics.acting("cancel"):
+        await parts.readers.transact(_cancel, task_id)
     return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
 
 
@@ -72,7 +75,8 @@ async def cancel(task_id: TaskId, parts: PartsDep) -> Response:
 )
 async def retry(task_id: TaskId, parts: PartsDep) -> Response:
     """Queue a failed or cancelled task again, with all its attempts to spend anew."""
-    await parts.readers.transact(_retry, task_id)
+    with parts.metrics.acting("retry"):
+        await parts.readers.transact(_retry, task_id)
     parts.waker.wake()
     return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
 

@@ -23,4 +23,5 @@ async def ready(parts: PartsDep) -> Response:
     version = await parts.readers.run(current)
     if version is None or version < REVISION:
         raise UnavailableError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
+    await parts.catalogue.refresh()
     return answer({"status": "ok"})

@@ -1,5 +1,6 @@
 """POST /tasks and POST /tasks/batch: handing work in."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 
@@ -9,7 +10,7 @@ from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, 
 from taskyard.statements import reading
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
-from taskyard_api.metrics import ApiMetrics
+from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
@@ -36,9 +37,8 @@ IdempotencyKey = Annotated[
 async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None) -> Response:
     """Record a task; it is never lost after this has answered 201."""
     size_bytes = len(await request.body())
-    with _Counted(parts.metrics, submission.kind, 1) as counted:
+    with _Counted(parts, [submission]) as counted:
         task = await parts.checker.complete(submission, size_bytes, key=idempotency_key(key))
-        counted.known()
         [recorded] = await parts.writer.record([task], size_bytes)
         if isinstance(recorded, KeyTaken):
             counted.result = "replayed"
@@ -56,17 +56,16 @@ async def submit_batch(
     batch: BatchSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None
 ) -> Response:
     """Record all tasks of the batch, or none where one of them breaks a rule."""
-    if key is not None:
-        raise InvalidError(Fault("Idempotency-Key", "is not taken for a batch; submit tasks one by one to use it"))
     size_bytes = len(await request.body())
-    tasks = [
-        await parts.checker.complete(submission, size_bytes // len(batch.tasks), field=f"tasks[{index}].")
-        for index, submission in enumerate(batch.tasks)
-    ]
-    parts.checker.check_sizes(tasks, size_bytes)
-    recorded = await parts.writer.record(tasks, size_bytes)
-    for task in tasks:
-        parts.metrics.submissions.labels(task.kind, "accepted").inc()
+    with _Counted(parts, batch.tasks):
+        if key is not None:
+            raise InvalidError(Fault("Idempotency-Key", "is not taken for a batch; submit tasks one by one to use it"))
+        tasks = [
+            await parts.checker.complete(submission, size_bytes // len(batch.tasks), field=f"tasks[{index}].")
+            for index, submission in enumerate(batch.tasks)
+        ]
+        parts.checker.check_sizes(tasks, size_bytes)
+        recorded = await parts.writer.record(tasks, size_bytes)
     documents = [_task(task, one) for task, one in zip(tasks, recorded, strict=True) if isinstance(one, Recorded)]
     return answer({"tasks": documents}, HTTPStatus.CREATED)
 
@@ -74,16 +73,10 @@ async def submit_batch(
 class _Counted:
     """Counts what became of submissions, whichever way their request ends."""
 
-    def __init__(self, metrics: ApiMetrics, kind: str, tasks: int) -> None:
-        self._metrics = metrics
-        self._kind = "unknown"
-        self._given = kind
-        self._tasks = tasks
-        self.result = "accepted"
-
-    def known(self) -> None:
-        """Use the kind as a label: it is one of the catalogue, not anything that a client may write."""
-        self._kind = self._given
+    def __init__(self, parts: Parts, submissions: Sequence[TaskSubmission]) -> None:
+        self._parts = parts
+        self._submissions = submissions
+        self.result: Result = "accepted"
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +86,11 @@ class _Counted:
             self.result = "invalid"
         elif isinstance(error, OverloadedError | UnavailableError):
             self.result = "rejected"
-        self._metrics.submissions.labels(self._kind, self.result).inc(self._tasks)
+        elif error is not None:
+            self.result = "error"
+        place = self._parts.catalogue.place
+        places = [place(submission.kind, submission.queue) for submission in self._submissions]
+        self._parts.metrics.submissions.count(places, self.result)
 
 
 async def _replay(parts: Parts, task: NewTask, taken: KeyTaken) -> Response:
