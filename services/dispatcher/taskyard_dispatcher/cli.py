@@ -17,9 +17,10 @@ from taskyard.health import Health, Pulse
 from taskyard.leaving import leave_at_sigterm
 from taskyard.metrics import registry
 from taskyard.serving import serve
+from taskyard_dispatcher.canaries import Canaries
 from taskyard_dispatcher.dispatch import Dispatch
 from taskyard_dispatcher.duties import Duty, Loop
-from taskyard_dispatcher.metrics import DispatcherMetrics
+from taskyard_dispatcher.metrics import BUFFER, RECORD, DispatcherMetrics
 from taskyard_dispatcher.publisher import Channel, Publisher
 from taskyard_dispatcher.recovery import DeadLetters, Leases, LostMessages
 from taskyard_dispatcher.settings import DispatcherSettings
@@ -63,11 +64,11 @@ def _record_loop(settings: DispatcherSettings, session: Session, metrics: Dispat
     upkeep = Upkeep(session, settings.retention_s, metrics)
     duties = [
         Duty("leases", 1.0, leases.expire),
-        Duty("fold", 1.0, upkeep.fold),
         Duty("show", 5.0, upkeep.show),
+        Duty("fold", 1.0, upkeep.fold),
         Duty("prune", 60.0, upkeep.prune),
     ]
-    return Loop("record", session, duties, metrics, pulse, stand_by=upkeep.hide)
+    return Loop(RECORD, session, duties, metrics, pulse, stand_by=metrics.record.drop)
 
 
 def _buffer_loop(
@@ -79,12 +80,16 @@ def _buffer_loop(
         Duty("lost_messages", min(2.0, settings.settle_s), lost.find),
         Duty("dead_letters", 1.0, DeadLetters(session, channel, metrics).bury),
     ]
+    canaries = Canaries(session, settings.canary_s, lost.has_workers, metrics)
+    if settings.canary_s:
+        duties.append(Duty("canaries", min(1.0, settings.canary_s), canaries.look_after))
 
     def stand_by() -> None:
-        metrics.buffered.clear()
+        metrics.buffer.drop()
+        canaries.forget()
         channel.probe()  # ready to take over, and known to be
 
-    return Loop("buffer", session, duties, metrics, pulse, stand_by)
+    return Loop(BUFFER, session, duties, metrics, pulse, stand_by)
 
 
 def run() -> None:
@@ -97,12 +102,13 @@ def run() -> None:
     logs.configure(settings, "dispatcher")
     leave_at_sigterm()
     collectors, health, stop = registry("dispatcher"), Health(settings.stall_s), threading.Event()
+    metrics = DispatcherMetrics(collectors)
     serve(settings, collectors, health)
     try:
         schema.wait_until_usable(Session(settings.database_url.get_secret_value(), "taskyard-dispatcher start"))
     except TaskyardError as error:
         raise SystemExit(f"taskyard-dispatcher: cannot start: {error}") from error
-    loops = build(settings, DispatcherMetrics(collectors), health, stop)
+    loops = build(settings, metrics, health, stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     threads = [threading.Thread(target=loop, daemon=True) for loop in loops]

@@ -73,6 +73,7 @@ class Dispatch:
             try:
                 self._session.listen(WORK_CHANNEL)
                 self._forget()
+                self._metrics.dispatch.listener_connected.set(1)
                 while not stop.is_set():
                     self._pulse.beat()
                     self._session.wait(self._round())
@@ -88,6 +89,7 @@ class Dispatch:
         if now >= self._looked_at + LEAD_S:
             self._looked_at = now
             self._queues = self._session.run(queues.names)
+            self._metrics.expect(self._queues)
             self._try_to_lead()
         promoted = self._promote(now)
         moved = 0
@@ -118,13 +120,14 @@ class Dispatch:
         tasks = self._session.run(dispatching.pick, queue, settings.dispatch_window, settings.dispatch_batch)
         if not tasks:
             return 0
-        with self._metrics.publish_duration.time():
+        metrics = self._metrics.dispatch
+        with metrics.publish_duration.time():
             confirmed = self._publisher.publish(queue, tasks)
         if confirmed:
             self._session.run(dispatching.mark_dispatched, queue, confirmed)
-        self._metrics.dispatched.labels(queue, "confirmed").inc(len(confirmed))
-        self._metrics.dispatched.labels(queue, "refused").inc(len(tasks) - len(confirmed))
-        delay = self._metrics.dispatch_delay.labels(queue)
+        metrics.dispatched.labels(queue, "confirmed").inc(len(confirmed))
+        metrics.dispatched.labels(queue, "refused").inc(len(tasks) - len(confirmed))
+        delay = metrics.delay.labels(queue)
         for task in tasks:
             delay.observe(max(0.0, task.age_s))
         if len(confirmed) < len(tasks):
@@ -140,6 +143,7 @@ class Dispatch:
 
     def _forget(self) -> None:
         """Give up what went with the connection."""
+        self._metrics.dispatch.listener_connected.set(0)
         for name in self._led:
             self._metrics.leader.labels(f"queue:{name}").set(0)
         self._led.clear()

@@ -48,6 +48,9 @@ class Loop:
         self._metrics = metrics
         self._pulse = pulse
         self._stand_by = stand_by
+        for duty in duties:
+            metrics.duty_errors.labels(duty.name)
+        metrics.leader.labels(word)
 
     def run(self, stop: threading.Event) -> None:
         """Do the duties until `stop` is set."""

@@ -43,7 +43,7 @@ class Leases:
                 claims.finish(cursor, task.held, outcome, move)
         for task in found:
             log.warning("lease expired", task_id=task.held.task_id, attempt=task.held.attempt, worker=task.worker)
-        self._metrics.recovered.labels("lease_expired").inc(len(found))
+            self._metrics.recovered.labels("lease_expired", task.queue).inc()
         return len(found) == _LEASE_BATCH
 
 
@@ -60,6 +60,11 @@ class LostMessages:
         self._settle_s = settle_s
         self._metrics = metrics
         self._suspected: set[str] = set()
+        self._consumers: dict[str, int] = {}
+
+    def has_workers(self, queue: str) -> bool:
+        """Whether anybody consumed `queue` when it was last looked at."""
+        return self._consumers.get(queue, 0) > 0
 
     def find(self) -> bool:
         """Look at each queue once; there is never more to do at once."""
@@ -73,7 +78,7 @@ class LostMessages:
         if waiting is None:
             self._take_back(queue, 0.0)
             return
-        self._metrics.buffered.labels(queue).set(waiting)
+        self._metrics.buffer.shown.messages.labels(queue).set(waiting)
         if self._session.run(recovery.settled, queue, self._settle_s) <= waiting:
             self._suspected.discard(queue)
         elif queue in self._suspected:
@@ -84,20 +89,23 @@ class LostMessages:
 
     def _take_back(self, queue: str, settle_s: float) -> None:
         if count := self._session.run(recovery.take_back, queue, settle_s):
-            self._metrics.recovered.labels("message_lost").inc(count)
+            self._metrics.recovered.labels("message_lost", queue).inc(count)
             log.warning("RabbitMQ lost messages; they are published again", queue=queue, count=count)
 
     def _waiting(self, queue: str) -> int | None:
         """Return how many messages wait in RabbitMQ; None where the queue was not there. Then it is again."""
         channel = self._channel.open()
         try:
-            return int(channel.queue_declare(buffer_name(queue), passive=True).message_count)
+            there = channel.queue_declare(buffer_name(queue), passive=True)
         except amqp.NotFound:
+            self._consumers[queue] = 0
             self._channel.drop()  # the broker closed the channel
             channel = self._channel.open()
             dead_letters()(channel).declare()
             buffer(queue)(channel).declare()
             return None
+        self._consumers[queue] = there.consumer_count
+        return int(there.message_count)
 
 
 class DeadLetters:
@@ -130,9 +138,9 @@ class DeadLetters:
             log.warning("dead letter that is no message of ours", headers=str(headers)[:500])
             attempts = []
         for held in attempts:
-            if self._session.run(recovery.fail_undelivered, held, reason, text):
+            if queue := self._session.run(recovery.fail_undelivered, held, reason, text):
                 log.error("task failed: its message was dead-lettered", task_id=held.task_id, error=text)
-                self._metrics.recovered.labels("dead_lettered").inc()
+                self._metrics.recovered.labels("dead_lettered", queue).inc()
 
 
 def cause_of_death(headers: dict[str, Any]) -> tuple[Reason, str]:

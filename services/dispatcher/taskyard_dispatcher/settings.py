@@ -23,4 +23,10 @@ class DispatcherSettings(AttemptSettings):
         le=600,
         description="seconds after which a dispatched task must be seen in RabbitMQ or is sent again",
     )
+    canary_s: float = Field(
+        0.0,
+        ge=0,
+        le=24 * 3600,
+        description="seconds between two canaries, tasks that do nothing, through each queue that has workers; 0: none",
+    )
     retention_s: float = Field(30 * 24 * 3600.0, ge=0, description="seconds that finished tasks are kept; 0: for ever")
