@@ -171,31 +171,6 @@ def test_higher_priority_goes_first(taskyard):
     assert started[9] < started[5] < started[1]
 
 
-def test_metrics_of_every_part(taskyard):
-    import httpx  # noqa: PLC0415 - only here
-
-    from e2e.stack import free_port  # noqa: PLC0415 - only here
-
-    ports = {name: free_port() for name in ("api", "dispatcher", "worker")}
-    for name, port in ports.items():
-        taskyard.part(name, TASKYARD_METRICS_PORT=str(port))
-    eventually(lambda: taskyard.client.get("/readyz").status_code == 200, "the API is ready")
-    taskyard.wait(taskyard.submit())
-    taskyard.wait(taskyard.submit("test.discard"))
-
-    def shows(name: str, line: str) -> None:
-        eventually(
-            lambda: line in httpx.get(f"http://127.0.0.1:{ports[name]}/metrics").text, f"{name} shows {line}", 20
-        )
-
-    shows("api", 'taskyard_submissions_total{kind="sleep",result="accepted"} 1.0')
-    shows("dispatcher", 'taskyard_dispatched_total{queue="default",result="confirmed"} 2.0')
-    shows("dispatcher", 'taskyard_tasks{queue="default",status="succeeded"} 1.0')
-    shows("worker", 'taskyard_attempts_total{kind="sleep",outcome="succeeded"} 1.0')
-    shows("worker", 'taskyard_attempts_total{kind="test.discard",outcome="discarded"} 1.0')
-    shows("worker", "taskyard_worker_slots 2.0")
-
-
 def test_a_worker_with_handlers_that_cannot_be_imported_stops_and_names_them(taskyard):
     worker = taskyard.part("worker", TASKYARD_HANDLERS="no.such.module")
     assert worker.process.wait(60) != 0

@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from monitoring.inventory import INVENTORY
 from taskyard import errors
+from taskyard.metrics import registry as common
 from taskyard_api import problems
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.settings import ApiSettings
@@ -79,15 +81,21 @@ def test_no_setting_is_described_that_does_not_exist() -> None:
 def test_metrics_described_are_those_that_exist() -> None:
     registries = [CollectorRegistry(), CollectorRegistry(), CollectorRegistry()]
     ApiMetrics(registries[0])
-    DispatcherMetrics(registries[1])
-    WorkerMetrics(registries[2], {}, 1)
+    dispatcher = DispatcherMetrics(registries[1])
+    WorkerMetrics(registries[2], "default", 1, [])
+    for led in (dispatcher.record, dispatcher.buffer):
+        assert led.shown  # as by a leader
     existing = {
         metric.name + ("_total" if metric.type == "counter" else "")
-        for registry in registries
+        for registry in (*registries, common("any"))
         for metric in registry.collect()
+        if metric.name.startswith("taskyard_")
     }
     rows = re.findall(r"^\| (`taskyard_.*?) \|", OPERATIONS, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`(taskyard_\w+)`", row)} == existing
+    described = [name for row in rows for name in re.findall(r"`(taskyard_\w+)`", row)]
+    guard = {name for name in INVENTORY if name.startswith("taskyard_guard_")}
+    assert set(described) - guard == existing == set(INVENTORY) - guard
+    assert len(described) == len(set(described))
 
 
 def test_every_error_code_is_described() -> None:

@@ -23,7 +23,7 @@ from taskyard.statements import queues as known_queues
 from taskyard_worker.app import Child, build_app, register, silence_celery
 from taskyard_worker.board import Board
 from taskyard_worker.builtin import MODULES
-from taskyard_worker.metrics import WorkerMetrics
+from taskyard_worker.metrics import WorkerMetrics, places
 from taskyard_worker.readiness import Readiness
 from taskyard_worker.requests import observed_by
 from taskyard_worker.settings import WorkerSettings
@@ -76,7 +76,10 @@ def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[
     """Build the Celery app with everything that parent and children need; nothing is started or connected yet."""
     # One slot more than children: while one is replaced, the pool has both.
     board = Board(settings.concurrency + 1)
-    metrics = WorkerMetrics(shown.collectors, kinds, settings.concurrency)
+    metrics = WorkerMetrics(shown.collectors, settings.pool, settings.concurrency, queues)
+    for kind, queue in places(kinds, queues):
+        metrics.attempts.expect(kind, queue)
+    shown.readiness.show(metrics.capacity)
     pulse = shown.health.pulse("supervisor")
     url = settings.database_url.get_secret_value()
     session = Session(url, f"taskyard-worker {settings.worker_name} supervisor", outside=pulse.outside)

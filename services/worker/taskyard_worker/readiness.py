@@ -4,7 +4,10 @@ import threading
 import time
 from typing import Any, Final
 
+from celery.worker import state
+
 from taskyard_worker.consumer import BufferConsumer
+from taskyard_worker.metrics import CapacityMetrics
 
 _TURN_S: Final = 15.0
 """Celery's event loop turns at least every 10 s, also when nothing happens."""
@@ -24,6 +27,19 @@ class Readiness:
     def drain(self) -> None:
         """Say that the worker takes nothing new any more."""
         self._draining.set()
+
+    def show(self, metrics: CapacityMetrics) -> None:
+        """Have the metrics tell what is known."""
+        metrics.ask(
+            reserved=lambda: self.reserved_messages,
+            draining=lambda: self.is_draining,
+            connected=lambda: self.is_connected,
+        )
+
+    @property
+    def reserved_messages(self) -> int:
+        """How many messages it holds: those that run, and those that wait for a child."""
+        return len(state.reserved_requests)
 
     @property
     def is_draining(self) -> bool:

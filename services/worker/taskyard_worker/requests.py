@@ -9,7 +9,7 @@ from typing import Any
 from billiard.exceptions import WorkerLostError
 from celery.worker.request import Request
 
-from taskyard.broker import attempts_in
+from taskyard.broker import attempts_in, queue_name
 from taskyard_worker.metrics import WorkerMetrics
 from taskyard_worker.reports import AttemptFailedError, parse
 from taskyard_worker.supervisor import Supervisor
@@ -42,10 +42,8 @@ class AttemptRequest(Request):  # type: ignore[misc]  # celery carries no types
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _count(self, text: str) -> None:
-        reports = parse(text)
-        if not reports:
-            self.metrics.duplicates.inc()
-        self.metrics.count(self.name, reports)
+        queue = queue_name(self.delivery_info["routing_key"] or "")
+        self.metrics.attempts.count(self.name, queue, parse(text))
 
     def _lose(self, message: str) -> None:
         self.metrics.killed.labels("lost").inc()

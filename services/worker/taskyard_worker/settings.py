@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from taskyard.handlers import NAME_PATTERN
 from taskyard.settings import AttemptSettings, WordList, split_words
 
 
@@ -28,6 +29,11 @@ class WorkerSettings(AttemptSettings):
         min_length=1,
         max_length=200,
         description="name in the record and in Flower; must be unique",
+    )
+    pool: str = Field(
+        "default",
+        pattern=NAME_PATTERN,
+        description="name of the group of workers, alike in all but their name, whose slots are counted together",
     )
     max_task_s: float = Field(
         0.0, ge=0, description="seconds that no attempt on this worker runs longer than; 0: as long as its task says"

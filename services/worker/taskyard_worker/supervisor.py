@@ -103,7 +103,7 @@ class Supervisor:
             UnavailableError: the database is away; what could be done without it is done.
         """
         running = self._board.running()
-        self._metrics.slots_busy.set(len(running))
+        self._metrics.capacity.slots_busy.set(len(running))
         self._enforce(running, now)
         self._forget({watched.held for watched in running})
         self._record_ended()
@@ -155,7 +155,7 @@ class Supervisor:
                 policy = self._kinds[task.kind].retry if task.kind in self._kinds else RetryPolicy()
                 move = decide(outcome, task.budget, policy, self._roll())
                 status = self._session.run(claims.finish, ended.held, outcome, move)
-                self._metrics.attempts.labels(task.kind, move.reason or "unknown").inc()
+                self._metrics.attempts.count_unreported(task.kind, task.queue, move.reason or "unknown")
                 log.warning("recorded for a dead child", task_id=ended.held.task_id, reason=move.reason, status=status)
             self._ended.popleft()
 
