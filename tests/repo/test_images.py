@@ -75,7 +75,7 @@ def test_compose_opens_ports_to_this_machine_alone() -> None:
     assert len(lists) == text.count("ports:"), "ports are written as strings in brackets, on one line"
     ports = [port.strip('"') for ports in lists for port in ports.split(", ")]
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
-    assert {int(port.rsplit(":", 1)[1]) for port in ports} == {5432, 5672, 15672, 8000, 5555}
+    assert {int(port.rsplit(":", 1)[1]) for port in ports} == {5432, 5672, 15672, 8000, 5555, 9090, 3000}
 
 
 def test_compose_and_the_local_run_agree_on_the_consumer_timeout() -> None:
