@@ -24,7 +24,9 @@ fail() {
 # secret KEY: its value, which must fit into a URL and into SQL as it is.
 secret() {
     [ -r "/secrets/$1" ] || fail "the Secret $SECRET_NAME has no key '$1'"
-    value=$(cat "/secrets/$1")
+    # With what follows the last line, which $() would take away: the parts get it too.
+    value=$(cat "/secrets/$1" && printf .)
+    value=${value%.}
     case $value in
     '') fail "the key '$1' of the Secret $SECRET_NAME is empty" ;;
     *[!A-Za-z0-9._~-]*)
