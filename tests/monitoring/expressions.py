@@ -47,7 +47,7 @@ EXTERNAL: Final = frozenset(
         "pg_stat_user_tables_n_dead_tup",
         "pg_up",
         # KEDA, kube-state-metrics, kubelet
-        "keda_scaler_detail_errors_total",
+        "keda_scaled_object_errors_total",
         "keda_scaler_metrics_value",
         "kube_horizontalpodautoscaler_spec_max_replicas",
         "kube_horizontalpodautoscaler_status_current_replicas",

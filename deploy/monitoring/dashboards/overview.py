@@ -238,7 +238,7 @@ _CAPACITY: Final = Row(
             [
                 Query(f"sum by (queue) (taskyard_worker_serves{{{QUEUE}}})", "{{queue}}: workers"),
                 Query(
-                    'max by (scaledObject) (keda_scaler_metrics_value{scaledObject=~".*-worker-.*"})',
+                    'max by (scaledObject) (keda_scaler_metrics_value{scaledObject=~".*-worker-.*|.*-[0-9a-f]{8}"})',
                     "{{scaledObject}}: messages",
                 ),
             ],
