@@ -155,7 +155,8 @@ def _render(
     """Run `helm template` once for the same arguments; `server` is the address of an API server for `lookup`."""
     command = ["template", release, str(CHART), "--namespace", NAMESPACE, "--values", "-"]
     command += ["--is-upgrade"] if upgrade else []
-    command += ["--dry-run=server", "--kube-apiserver", server] if server else ["--kube-version", kube_version]
+    asking = ["--dry-run=server", "--kube-apiserver", server, "--disable-openapi-validation"]
+    command += asking if server else ["--kube-version", kube_version]
     done = run(*command, helm=helm, stdin=values)
     if done.returncode:
         raise RefusedError(done.stderr.strip())
