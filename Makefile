@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap run test check fmt bench docs chart-readme dashboards lock images up down clean
-.PHONY: deploy kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
+.PHONY: deploy e2e-k8s kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
 
 BIN := .venv/bin
 PACKAGES := services tests docs bench examples deploy
@@ -88,6 +88,10 @@ minikube-down: ## the same with minikube
 
 deploy: ## build the images and install Taskyard in the cluster of KUBECONFIG (ARGS: options of helm)
 	@deploy/kind/deploy -- $(ARGS)
+
+e2e-k8s: bootstrap ## prove in the cluster of KUBECONFIG what Taskyard promises there: an hour (ARGS: options of pytest)
+	@deploy/kind/images --tag e2e --tag e2e-next
+	@$(BIN)/pytest tests/k8s $(ARGS)
 
 clean: ## remove all that was made here: .venv, caches, and .dev with the local servers and their data
 	@rm -rf .venv .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

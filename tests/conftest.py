@@ -15,6 +15,9 @@ from taskyard.local.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parent.parent
 
+collect_ignore = ["k8s"]
+"""Only where it is asked for by name, as `make e2e-k8s` does: it needs a cluster, and an hour."""
+
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory) -> Iterator[PostgreSQL]:
