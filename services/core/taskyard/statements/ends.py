@@ -13,13 +13,11 @@ COLUMNS: Final = "kind, attempts, end_to_end_s"
 """Columns of `moves`."""
 
 FACTS: Final = """
-    CASE WHEN finished_at IS NOT NULL THEN kind END,
-    CASE WHEN status IN ('succeeded', 'failed') THEN attempt END,
-    CASE WHEN status IN ('succeeded', 'failed')
-         THEN greatest(0, extract(epoch FROM finished_at - CASE WHEN attempt > 1 THEN created_at
-                                                                ELSE greatest(created_at, run_at) END)) END
+    kind, attempt,
+    extract(epoch FROM finished_at - CASE WHEN attempt > 1 THEN created_at ELSE greatest(created_at, run_at) END)
 """
-"""Their values, from a row of `tasks` as its move left it."""
+"""Their values, from a row of `tasks` as its move left it. What they mean where it is no end is for `fold` to know: the
+more of it was said here, the longer each task would take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,16 @@ _FOLD: Final = """
     ), folded AS (
         INSERT INTO counters (queue, status, tasks) SELECT queue, status, tasks FROM changes
             ON CONFLICT (queue, status) DO UPDATE SET tasks = counters.tasks + excluded.tasks
+    ), facts AS (
+        SELECT kind, queue, target, tasks,
+               CASE WHEN target <> 'cancelled' THEN attempts END AS attempts,
+               CASE WHEN target <> 'cancelled' THEN greatest(0, end_to_end_s) END AS end_to_end_s
+          FROM taken WHERE kind IS NOT NULL AND target IN ('succeeded', 'failed', 'cancelled')
     ), ended AS (
         SELECT kind, queue, target, attempts,
                %(bounds)s - width_bucket(-end_to_end_s, %(longest_first_s)s::double precision[]) AS span,
                sum(tasks) AS tasks, coalesce(sum(end_to_end_s), 0) AS end_to_end_s
-          FROM taken WHERE kind IS NOT NULL
+          FROM facts
          GROUP BY kind, queue, target, attempts, span
     ), all_of_them AS (
         SELECT count(*) AS moves, set_config('synchronous_commit', 'off', true) FROM taken

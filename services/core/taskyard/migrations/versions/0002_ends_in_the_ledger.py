@@ -16,14 +16,10 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE moves ADD COLUMN kind text, ADD COLUMN attempts integer, ADD COLUMN end_to_end_s double precision"
     )
+    op.execute("COMMENT ON COLUMN moves.kind IS 'Kind of the task, where this move was its end; else it means nothing.'")
+    op.execute("COMMENT ON COLUMN moves.attempts IS 'Number of its last attempt, where this move was its end.'")
     op.execute(
-        "COMMENT ON COLUMN moves.kind IS "
-        "'Kind of the task, where this move was its end; NULL: it was no end, or an older version wrote it.'"
-    )
-    op.execute("COMMENT ON COLUMN moves.attempts IS 'Number of its last attempt, where it succeeded or failed.'")
-    op.execute(
-        "COMMENT ON COLUMN moves.end_to_end_s IS "
-        "'Seconds from when it was due to its end, where it succeeded or failed.'"
+        "COMMENT ON COLUMN moves.end_to_end_s IS 'Seconds from when it was due until this move, where that was its end.'"
     )
 
 
