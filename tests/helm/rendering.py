@@ -151,9 +151,10 @@ def _render(
     helm: str = "4",
     upgrade: bool = False,
     server: str = "",
+    namespace: str = NAMESPACE,
 ) -> Rendering:
     """Run `helm template` once for the same arguments; `server` is the address of an API server for `lookup`."""
-    command = ["template", release, str(CHART), "--namespace", NAMESPACE, "--values", "-"]
+    command = ["template", release, str(CHART), "--namespace", namespace, "--values", "-"]
     command += ["--is-upgrade"] if upgrade else []
     asking = ["--dry-run=server", "--kube-apiserver", server, "--disable-openapi-validation"]
     command += asking if server else ["--kube-version", kube_version]
