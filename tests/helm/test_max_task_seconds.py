@@ -51,8 +51,8 @@ def test_everything_follows_from_it(seconds: int, other: int) -> None:
         "global": {"queues": [{"name": "default"}, {"name": "own"}]},
         "workers": {
             "pools": {
-                "default": {"queues": ["default"], "maxTaskSeconds": seconds, "max": 2},
-                "other": {"queues": ["default", "own"], "maxTaskSeconds": other, "max": 2},
+                "default": {"queues": ["default"], "maxTaskSeconds": seconds, "min": 0, "max": 2},
+                "other": {"queues": ["default", "own"], "maxTaskSeconds": other, "min": 0, "max": 2},
             }
         },
     }
@@ -89,8 +89,16 @@ def test_a_longer_interrupt_grace_prolongs_what_a_pod_has_to_end() -> None:
 
 
 def test_a_cooldown_of_ones_own_is_taken_as_it_is() -> None:
-    [scaler] = render({"autoscaling": {"keda": {"cooldownSeconds": 30}}}).of_kind("ScaledObject")
+    values = {"autoscaling": {"keda": {"cooldownSeconds": 30}}, "workers": {"defaults": {"min": 0}}}
+    [scaler] = render(values).of_kind("ScaledObject")
     assert scaler["spec"]["cooldownPeriod"] == 30
+
+
+def test_a_pool_that_never_goes_to_zero_has_no_cooldown() -> None:
+    """KEDA warns of one at each installation."""
+    [scaler] = render({}).of_kind("ScaledObject")
+    assert scaler["spec"]["minReplicaCount"] == 1
+    assert "cooldownPeriod" not in scaler["spec"]
 
 
 def test_eviction_can_be_allowed_or_forbidden_whatever_the_length() -> None:

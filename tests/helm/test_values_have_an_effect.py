@@ -44,6 +44,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "api.replicas": {"api": {"autoscaling": {"enabled": False}}},
     "api.service.nodePort": {"api": {"service": {"type": "NodePort"}}},
     "workers.defaults.replicas": {"autoscaling": {"mode": "none"}},
+    "autoscaling.keda.cooldownSeconds": {"workers": {"defaults": {"min": 0}}},
     "autoscaling.hpa": {"autoscaling": {"mode": "hpa"}},
     "rabbitmq.quorumWaitSeconds": {"rabbitmq": {"replicas": 3}},
     "rabbitmq.drainSeconds": {"rabbitmq": {"replicas": 3}},

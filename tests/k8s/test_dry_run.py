@@ -43,14 +43,10 @@ def pods(rendering: Rendering, namespace: str) -> Iterator[Object]:
         for made in rendering.of_kind("StatefulSet")
     }
     for number, pod in enumerate(rendering.pods):
-        volumes = [
-            *pod.spec.get("volumes", []),
-            *({"name": each, "emptyDir": {}} for each in claims.get(pod.owner, [])),
-        ]
-        # An account and a priority class must be there for a pod alone, and are not in a dry run.
-        spec = {key: value for key, value in pod.spec.items() if key not in {"serviceAccountName", "priorityClassName"}}
+        volumes = [{"name": each, "emptyDir": {}} for each in claims.get(pod.owner, [])]
+        spec = pod.spec | {"volumes": [*pod.spec.get("volumes", []), *volumes]}
         metadata = {"name": f"pod-{number}", "namespace": namespace, "labels": pod.labels}
-        yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec | {"volumes": volumes}}
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -58,7 +54,7 @@ def test_the_api_server_takes_it(restricted, served, name) -> None:
     rendering = render(values_of(name), namespace=restricted.namespace)
     objects = [made for made in rendering.objects if made["apiVersion"] in served]
     assert len(objects) > 20
-    for made in objects:
-        made["metadata"].setdefault("namespace", restricted.namespace)
+    # A pod is judged only where its account is; these alone are made.
+    restricted.apply(*rendering.of_kind("ServiceAccount"))
     shown(restricted, objects)
     shown(restricted, list(pods(rendering, restricted.namespace)))
