@@ -130,7 +130,7 @@ INVENTORY: Final[Mapping[str, Metric]] = {
         "counter", _WORKER, ("cause",), {"cause": ("timeout", "cancelled", "memory", "lost")}
     ),
     # the scale guard
-    "taskyard_guard_patches_total": Metric("counter", _GUARD, ("result",)),
+    "taskyard_guard_patches_total": Metric("counter", _GUARD, ("result",), {"result": ("done", "gone", "refused")}),
     "taskyard_guard_busy_pods": Metric("gauge", _GUARD),
     "taskyard_guard_last_round_timestamp_seconds": Metric("gauge", _GUARD),
     # all of them

@@ -16,11 +16,9 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE moves ADD COLUMN kind text, ADD COLUMN attempts integer, ADD COLUMN end_to_end_s double precision"
     )
-    op.execute("COMMENT ON COLUMN moves.kind IS 'Kind of the task, where this move was its end; else it means nothing.'")
+    op.execute("COMMENT ON COLUMN moves.kind IS 'Kind of the task, where this move was its end.'")
     op.execute("COMMENT ON COLUMN moves.attempts IS 'Number of its last attempt, where this move was its end.'")
-    op.execute(
-        "COMMENT ON COLUMN moves.end_to_end_s IS 'Seconds from when it was due until this move, where that was its end.'"
-    )
+    op.execute("COMMENT ON COLUMN moves.end_to_end_s IS 'Seconds from when it was due, where this move was its end.'")
 
 
 def downgrade() -> None:
