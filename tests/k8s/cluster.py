@@ -104,6 +104,9 @@ class Cluster:
 
     def remove(self) -> None:
         """Remove the namespace and all in it, and wait until it is gone."""
+        # Else Kubernetes looks again only after half of the longest time that a pod has to end.
+        self.kubectl("delete", "deployments,statefulsets,jobs", "--all", "--wait=false")
+        self.kubectl("delete", "pods", "--all", "--grace-period=1", deadline_s=330)
         command(
             "kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=300s", deadline_s=330
         )
