@@ -9,8 +9,9 @@ import pytest
 
 from helm.reachability import Peer, is_open, peers
 from helm.rendering import Rendering, render
-from helm.value_sets import each_set, rendering_of
+from helm.value_sets import FILES, each_set, rendering_of
 
+each_set_with_policies = pytest.mark.parametrize("name", sorted(FILES.keys() - {"open-network"}))
 INTERNET = Peer("internet", None)
 SOMEBODY = Peer("somebody", "elsewhere")
 NEIGHBOUR = Peer("neighbour", labels={"app.kubernetes.io/name": "other"})
@@ -80,12 +81,10 @@ def test_nodes_of_rabbitmq_reach_one_another() -> None:
     assert {("rabbitmq", "rabbitmq", 4369), ("rabbitmq", "rabbitmq", 25672)} <= found
 
 
-@each_set
+@each_set_with_policies
 def test_nobody_else_reaches_a_server(name) -> None:
     """Neither another pod of the namespace, nor another namespace, nor anything outside."""
     rendering = rendering_of(name)
-    if not rendering.of_kind("NetworkPolicy"):
-        pytest.skip("switched off in these values")
     ways = open_ways(rendering)
     servers = {"postgresql", "rabbitmq"}
     strangers = {"internet", "somebody", "neighbour"}
@@ -95,11 +94,9 @@ def test_nobody_else_reaches_a_server(name) -> None:
     assert found == set()
 
 
-@each_set
+@each_set_with_policies
 def test_every_pod_has_a_policy(name) -> None:
     rendering = rendering_of(name)
-    if not rendering.of_kind("NetworkPolicy"):
-        pytest.skip("switched off in these values")
     for peer in peers(rendering):
         assert not is_open(rendering, SOMEBODY, peer, 1), f"{peer.name} takes whatever comes"
 
