@@ -6,24 +6,27 @@
 {{- end -}}
 
 {{/*
-Joins `blocks`, texts of YAML lists, and `extra`, a list, into one list of variables. What `extra` names replaces what
-the blocks say: a name must not come twice.
+The variables of a container: those of a part (see _pod.tpl) with `env`, the names of the defines below that say what it
+needs, such as (list "config" "database"). What the part's extraEnv names replaces what they say: a name must not come
+twice.
 */}}
 {{- define "taskyard.env" -}}
+{{- $of := . -}}
+{{- $extra := .part.extraEnv | default list -}}
 {{- $names := list -}}
-{{- range .extra }}{{ $names = append $names .name }}{{ end -}}
+{{- range $extra }}{{ $names = append $names .name }}{{ end -}}
 {{- $env := list -}}
-{{- range .blocks }}
-{{- range fromYamlArray . }}
+{{- range .env }}
+{{- range include (printf "taskyard.env.%s" .) $of | fromYamlArray }}
 {{- if not (has .name $names) }}{{ $env = append $env . }}{{ end -}}
 {{- end }}
 {{- end }}
-{{- toYaml (concat $env (.extra | default list)) -}}
+{{- toYaml (concat $env $extra) -}}
 {{- end -}}
 
 {{/* `config` of the values. */}}
 {{- define "taskyard.env.config" -}}
-{{- range $name, $value := .Values.config }}
+{{- range $name, $value := .root.Values.config }}
 - name: {{ $name }}
   value: {{ include "taskyard.text" $value | quote }}
 {{- end }}
@@ -31,30 +34,37 @@ the blocks say: a name must not come twice.
 
 {{/* DATABASE_URL, and before it the password that it is made of. */}}
 {{- define "taskyard.env.database" -}}
-{{- $secret := include "taskyard.database.secret" . -}}
-{{- if eq .Values.database.mode "internal" }}
+{{- $secret := include "taskyard.database.secret" .root -}}
+{{- if eq .root.Values.database.mode "internal" }}
 - name: TASKYARD_DATABASE_PASSWORD
   valueFrom:
     secretKeyRef: {name: {{ $secret }}, key: password}
 - name: DATABASE_URL
-  value: postgresql+psycopg2://taskyard:$(TASKYARD_DATABASE_PASSWORD)@{{ include "taskyard.database.host" . }}:5432/taskyard
+  value: postgresql+psycopg2://taskyard:$(TASKYARD_DATABASE_PASSWORD)@{{ include "taskyard.database.host" .root }}:5432/taskyard
 {{- else }}
 - name: DATABASE_URL
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ eq .Values.database.mode "cnpg" | ternary "uri" .Values.database.external.urlKey }}}
+    secretKeyRef: {name: {{ $secret }}, key: {{ eq .root.Values.database.mode "cnpg" | ternary "uri" .root.Values.database.external.urlKey }}}
 {{- end }}
 {{- end -}}
 
-{{/* CELERY_BROKER_URL: (dict "root" $ "user" "taskyard" "key" "password"), user and key for the chart's own RabbitMQ. */}}
+{{/* As whom a part logs in to the chart's own RabbitMQ: the user, and the Secret's key. */}}
+{{- define "taskyard.broker.login" -}}
+{{- $logins := dict "flower" (list "flower" "flower-password") "rabbitmq-definitions" (list "admin" "admin-password") -}}
+{{- get $logins .component | default (list "taskyard" "password") | toYaml -}}
+{{- end -}}
+
+{{/* CELERY_BROKER_URL. */}}
 {{- define "taskyard.env.broker" -}}
 {{- $values := .root.Values -}}
+{{- $login := include "taskyard.broker.login" . | fromYamlArray -}}
 {{- $secret := include "taskyard.broker.secret" .root -}}
 {{- if eq $values.broker.mode "internal" }}
 - name: TASKYARD_BROKER_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ .key }}}
+    secretKeyRef: {name: {{ $secret }}, key: {{ index $login 1 }}}
 - name: CELERY_BROKER_URL
-  value: amqp://{{ .user }}:$(TASKYARD_BROKER_PASSWORD)@{{ include "taskyard.broker.host" .root }}:5672/
+  value: amqp://{{ index $login 0 }}:$(TASKYARD_BROKER_PASSWORD)@{{ include "taskyard.broker.host" .root }}:5672/
 {{- else }}
 - name: CELERY_BROKER_URL
   valueFrom:
@@ -62,16 +72,17 @@ the blocks say: a name must not come twice.
 {{- end }}
 {{- end -}}
 
-{{/* TASKYARD_BROKER_MANAGEMENT, http://user:password@host:15672 without a path; arguments as of taskyard.env.broker. */}}
+{{/* TASKYARD_BROKER_MANAGEMENT, http://user:password@host:15672 without a path. */}}
 {{- define "taskyard.env.management" -}}
 {{- $values := .root.Values -}}
+{{- $login := include "taskyard.broker.login" . | fromYamlArray -}}
 {{- $secret := include "taskyard.broker.secret" .root -}}
 {{- if eq $values.broker.mode "external" }}
 - name: TASKYARD_BROKER_MANAGEMENT
   valueFrom:
     secretKeyRef: {name: {{ $secret }}, key: {{ $values.broker.external.managementUrlKey }}}
 {{- else }}
-{{- $user := .user }}
+{{- $user := index $login 0 }}
 {{- if eq $values.broker.mode "operator" }}
 {{- $user = "$(TASKYARD_MANAGEMENT_USER)" }}
 - name: TASKYARD_MANAGEMENT_USER
@@ -80,51 +91,50 @@ the blocks say: a name must not come twice.
 {{- end }}
 - name: TASKYARD_MANAGEMENT_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ eq $values.broker.mode "operator" | ternary "password" .key }}}
+    secretKeyRef: {name: {{ $secret }}, key: {{ eq $values.broker.mode "operator" | ternary "password" (index $login 1) }}}
 - name: TASKYARD_BROKER_MANAGEMENT
   value: http://{{ $user }}:$(TASKYARD_MANAGEMENT_PASSWORD)@{{ include "taskyard.broker.host" .root }}:15672
 {{- end }}
 {{- end -}}
 
-{{- define "taskyard.api.env" -}}
-- {name: TASKYARD_API_READERS, value: {{ .Values.api.readers | quote }}}
-- {name: TASKYARD_API_SHUTDOWN_S, value: {{ .Values.api.shutdownSeconds | quote }}}
+{{- define "taskyard.env.api" -}}
+- {name: TASKYARD_API_READERS, value: {{ .root.Values.api.readers | quote }}}
+- {name: TASKYARD_API_SHUTDOWN_S, value: {{ .root.Values.api.shutdownSeconds | quote }}}
 {{- end -}}
 
-{{- define "taskyard.dispatcher.env" -}}
-- {name: TASKYARD_DISPATCH_WINDOW, value: {{ include "taskyard.window" . | quote }}}
-- {name: TASKYARD_CANARY_S, value: {{ .Values.dispatcher.canarySeconds | quote }}}
+{{- define "taskyard.env.dispatcher" -}}
+- {name: TASKYARD_DISPATCH_WINDOW, value: {{ include "taskyard.window" .root | quote }}}
+- {name: TASKYARD_CANARY_S, value: {{ .root.Values.dispatcher.canarySeconds | quote }}}
 {{- end -}}
 
-{{/* (dict "name" "default" "pool" $pool) */}}
-{{- define "taskyard.worker.env" -}}
+{{- define "taskyard.env.worker" -}}
 # Unique, and the name by which the guard finds the pod.
 - {name: TASKYARD_WORKER_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
-- {name: TASKYARD_POOL, value: {{ .name }}}
-- {name: TASKYARD_QUEUES, value: {{ join "," .pool.queues | quote }}}
-- {name: TASKYARD_CONCURRENCY, value: {{ .pool.concurrency | quote }}}
-- {name: TASKYARD_MAX_TASK_S, value: {{ .pool.maxTaskSeconds | int64 | quote }}}
-- {name: TASKYARD_INTERRUPT_GRACE_S, value: {{ .pool.interruptGraceSeconds | quote }}}
-{{- with .pool.handlers }}
+- {name: TASKYARD_POOL, value: {{ .pool }}}
+- {name: TASKYARD_QUEUES, value: {{ join "," .part.queues | quote }}}
+- {name: TASKYARD_CONCURRENCY, value: {{ .part.concurrency | quote }}}
+- {name: TASKYARD_MAX_TASK_S, value: {{ .part.maxTaskSeconds | int64 | quote }}}
+- {name: TASKYARD_INTERRUPT_GRACE_S, value: {{ .part.interruptGraceSeconds | quote }}}
+{{- with .part.handlers }}
 - {name: TASKYARD_HANDLERS, value: {{ join "," . | quote }}}
 {{- end }}
 {{- end -}}
 
-{{- define "taskyard.guard.env" -}}
+{{- define "taskyard.env.guard" -}}
 {{- $selector := list -}}
-{{- range $key, $value := include "taskyard.selector" (dict "root" . "component" "worker") | fromYaml }}
+{{- range $key, $value := include "taskyard.selector" (dict "root" .root "component" "worker") | fromYaml }}
 {{- $selector = append $selector (printf "%s=%s" $key $value) }}
 {{- end }}
 - {name: TASKYARD_GUARD_SELECTOR, value: {{ join "," $selector | quote }}}
-- {name: TASKYARD_GUARD_NAMESPACE, value: {{ .Release.Namespace }}}
+- {name: TASKYARD_GUARD_NAMESPACE, value: {{ .root.Release.Namespace }}}
 {{- end -}}
 
-{{- define "taskyard.flower.env" -}}
+{{- define "taskyard.env.flower" -}}
 - name: TASKYARD_FLOWER_BROKER_API
   value: $(TASKYARD_BROKER_MANAGEMENT)/api/
 - name: TASKYARD_FLOWER_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ include "taskyard.secret" (dict "root" . "component" "flower") }}, key: password}
+    secretKeyRef: {name: {{ include "taskyard.secret" (dict "root" .root "component" "flower") }}, key: password}
 - name: TASKYARD_FLOWER_BASIC_AUTH
-  value: {{ .Values.flower.user }}:$(TASKYARD_FLOWER_PASSWORD)
+  value: {{ .root.Values.flower.user }}:$(TASKYARD_FLOWER_PASSWORD)
 {{- end -}}

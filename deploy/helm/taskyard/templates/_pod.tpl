@@ -135,7 +135,7 @@ volumeMounts:
   {{- include "taskyard.container" . | nindent 2 }}
   command: [taskyard, wait-for-schema, --wait-s, {{ .root.Values.migrations.waitSeconds | quote }}]
   env:
-    {{- include "taskyard.env" (dict "blocks" (list (include "taskyard.env.config" .root) (include "taskyard.env.database" .root)) "extra" .part.extraEnv) | nindent 4 }}
+    {{- include "taskyard.env" (merge (dict "env" (list "config" "database")) .) | nindent 4 }}
 {{- end -}}
 
 {{/* An HPA's metrics: percent of the requested processor time. */}}

@@ -21,7 +21,7 @@
 {{- $warnings = append $warnings "One dispatcher: while it restarts, nothing new is handed to workers." }}
 {{- end }}
 {{- range $name, $pool := include "taskyard.pools" . | fromYaml }}
-{{- if gt (int $pool.graceSeconds) 660 }}
+{{- if gt (add $pool.maxTaskSeconds $pool.interruptGraceSeconds) 600 }}
 {{- $warnings = append $warnings (printf "Pool %s may take %d s to end. The cluster autoscaler kills after 600 s where a node goes all the same: raise its --max-graceful-termination-sec." $name (int $pool.graceSeconds)) }}
 {{- end }}
 {{- end }}
@@ -33,7 +33,11 @@
 {{- $warnings = append $warnings (printf "No pool serves the queue %s: its tasks wait." $name) }}
 {{- end }}
 {{- end }}
-{{- range $part, $image := dict "api" $values.api.image "dispatcher" $values.dispatcher.image "workers.defaults" $values.workers.defaults.image "flower" $values.flower.image }}
+{{- $images := dict "api" $values.api.image "dispatcher" $values.dispatcher.image "flower" $values.flower.image }}
+{{- range $name, $pool := include "taskyard.pools" . | fromYaml }}
+{{- $_ := set $images (printf "workers.pools.%s" $name) $pool.image }}
+{{- end }}
+{{- range $part, $image := $images }}
 {{- $tag := $image.tag | default $values.image.tag | default $.Chart.AppVersion }}
 {{- if and (not $image.digest) (not (regexMatch "[0-9]" $tag)) }}
 {{- $warnings = append $warnings (printf "%s.image: the tag %s may be moved: pods of the same release may differ. Use a version or a digest." $part $tag) }}

@@ -48,5 +48,5 @@ spec:
       {{- include "taskyard.container" . | nindent 6 }}
       command: [python, /etc/taskyard/scripts/apply_definitions.py, /etc/taskyard/definitions/definitions.json]
       env:
-        {{- include "taskyard.env.management" (dict "root" .root "user" "admin" "key" "admin-password") | trim | nindent 8 }}
+        {{- include "taskyard.env" (merge (dict "env" (list "management")) .) | nindent 8 }}
 {{- end -}}

@@ -10,5 +10,5 @@ spec:
       {{- include "taskyard.container" . | nindent 6 }}
       command: [taskyard, migrate, --wait-s, "300"]
       env:
-        {{- include "taskyard.env" (dict "blocks" (list (include "taskyard.env.config" .root) (include "taskyard.env.database" .root)) "extra" .part.extraEnv) | nindent 8 }}
+        {{- include "taskyard.env" (merge (dict "env" (list "config" "database")) .) | nindent 8 }}
 {{- end -}}
