@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from taskyard.database import Session
 from taskyard_api import documentation, problems
 from taskyard_api.catalogue import Catalogue
+from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
 from taskyard_api.parts import Parts
@@ -74,6 +75,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         responses=problems.documented(),
     )
     app.state.parts = build_parts(settings, metrics)
+    app.state.leaving = Leaving()
     for module in (submitting, reading, changing, catalogue, health):
         app.include_router(module.router)
     problems.install(app)
@@ -81,6 +83,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
     app.add_middleware(
         Edge,
         metrics=metrics.http,
+        leaving=app.state.leaving,
         max_body_bytes=settings.api_max_body_bytes,
         max_batch_bytes=settings.api_max_batch_bytes,
     )

@@ -1,8 +1,5 @@
 """The command `taskyard-api`: serves the API until it is told to stop, and then answers what it accepted."""
 
-from collections.abc import Callable
-from types import FrameType
-
 import structlog
 import typer
 import uvicorn
@@ -11,21 +8,10 @@ from taskyard import logs
 from taskyard.metrics import registry
 from taskyard.serving import serve
 from taskyard_api.app import create_app
+from taskyard_api.leaving import LeavingServer
 from taskyard_api.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which says when it is told to stop: open long polls would hold it up otherwise."""
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_exit()
-        super().handle_exit(sig, frame)
 
 
 def run() -> None:
@@ -51,7 +37,7 @@ def run() -> None:
         backlog=4096,
     )
     log.info("api runs", host=settings.api_host, port=settings.api_port)
-    _Server(config, app.state.parts.watcher.release).run()
+    LeavingServer(config, app.state.leaving, settings.api_drain_s, app.state.parts.watcher.release).run()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import RequestMetrics
 from taskyard_api.problems import problem
 
@@ -24,9 +25,12 @@ log = structlog.get_logger(__name__)
 class Edge:
     """The outermost layer of the API. `/tasks/` is `/tasks`: a slash at the end means nothing."""
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, max_body_bytes: int, max_batch_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: RequestMetrics, leaving: Leaving, max_body_bytes: int, max_batch_bytes: int
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._leaving = leaving
         self._max_body_bytes = max_body_bytes
         self._max_batch_bytes = max_batch_bytes
 
@@ -37,8 +41,8 @@ class Edge:
             return
         if scope["path"] != "/" and scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
-        headers = dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id", b""))
+        sent = dict(scope["headers"])
+        request_id = _request_id(sent.get(b"x-request-id", b""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
@@ -48,15 +52,18 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                if self._leaving.begun:
+                    headers["Connection"] = "close"
             await send(message)
 
         self._metrics.in_progress.inc()
         try:
             limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes
-            if _declared_bytes(headers) > limit_bytes:
+            if _declared_bytes(sent) > limit_bytes:
                 await problem(413, "too_large", _too_large(limit_bytes))(scope, receive, send_with_id)
-            elif not _is_json(headers):
+            elif not _is_json(sent):
                 await problem(415, "unsupported_media_type", _NO_JSON)(scope, receive, send_with_id)
             else:
                 await self._app(scope, _limited(receive, limit_bytes), send_with_id)

@@ -16,4 +16,7 @@ class ApiSettings(DatabaseSettings):
     api_writer_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="bytes of submitted tasks that may wait")
     api_readers: int = Field(4, ge=1, le=64, description="database connections for everything but submissions")
     api_reader_backlog: int = Field(1000, ge=1, description="requests that may wait for those connections")
-    api_shutdown_s: int = Field(20, ge=1, description="seconds that requests have to end after SIGTERM")
+    api_drain_s: int = Field(
+        0, ge=0, description="seconds that it serves on after SIGTERM, and has clients connect elsewhere"
+    )
+    api_shutdown_s: int = Field(20, ge=1, description="seconds that requests then have to end")

@@ -99,6 +99,7 @@ twice.
 
 {{- define "taskyard.env.api" -}}
 - {name: TASKYARD_API_READERS, value: {{ .root.Values.api.readers | quote }}}
+- {name: TASKYARD_API_DRAIN_S, value: {{ .root.Values.api.drainSeconds | quote }}}
 - {name: TASKYARD_API_SHUTDOWN_S, value: {{ .root.Values.api.shutdownSeconds | quote }}}
 {{- end -}}
 
