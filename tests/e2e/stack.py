@@ -180,3 +180,12 @@ def stack(database_url: str, rabbitmq: RabbitMQ, folder: Path) -> Iterator[Stack
 def kill_child(part: Part, number: int = signal.SIGKILL) -> None:
     """Kill the pool's child that runs something just now: the one that is not idle in a read."""
     part.children()[0].send_signal(number)
+
+
+def settle(rabbitmq: RabbitMQ) -> None:
+    """Stop RabbitMQ cleanly and start it, so that the queues just made survive a kill.
+
+    RabbitMQ 3.10 can break a quorum queue for good when it is killed within seconds of making it.
+    """
+    rabbitmq.stop()
+    rabbitmq.start()
