@@ -34,14 +34,26 @@ def test_it_serves_on_and_each_answer_has_the_client_connect_elsewhere(taskyard,
         api.signal(signal.SIGTERM)
         told = time.monotonic()
         answers = []
-        # By its end no load balancer sends to it any more.
-        while time.monotonic() < told + DRAIN_S - 0.5:
-            answers.append(client.get("/livez"))
+        while time.monotonic() < told + DRAIN_S + 1:  # a load balancer that hears of it very late
+            answers.append(client.get("/kinds"))
     assert {answer.status_code for answer in answers} == {200}
     closing = [answer.headers.get("connection") == "close" for answer in answers]
     assert all(closing[closing.index(True) :])
     assert api.process.wait(DRAIN_S + 20) in (0, -signal.SIGTERM)
     assert time.monotonic() - told >= DRAIN_S
+
+
+def test_requests_without_end_do_not_keep_it(taskyard, api):
+    api.signal(signal.SIGTERM)
+    told = time.monotonic()
+
+    def ask() -> bool:
+        assert httpx.get(f"{taskyard.client.base_url}/kinds").status_code == 200
+        return False
+
+    with pytest.raises(AssertionError, match="ConnectError"):
+        eventually(ask, "an end", 3 * DRAIN_S + 2, every_s=0.2)
+    assert time.monotonic() - told >= 3 * DRAIN_S
 
 
 def test_a_long_poll_is_answered_when_it_leaves_and_not_before(taskyard, api, metrics_port):

@@ -2,24 +2,39 @@
 
     SIGTERM ─▶ serves on for `drain_s`, each answer closes its connection ─▶ takes nothing new ─▶ ends what runs ─▶ exit
 
-Load balancers hear late that a server goes, so it serves on. A client that keeps its connection hears nothing at all:
-its next request would meet the connection just as it is closed. An answer with `Connection: close` has it make a new
-one, which leads elsewhere.
+Load balancers hear late that a server goes, some of them very late, so it serves on: for `drain_s`, and for as long as
+requests go on coming, up to three times that. A client that keeps its connection hears nothing at all: its next request
+would meet the connection just as it is closed. An answer with `Connection: close` has it make a new one, which leads
+elsewhere.
 """
 
 import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Final
 
 import uvicorn
 
+_QUIET_S: Final = 3.0  # without a request: nobody sends any more
+_AT_MOST: Final = 3
+
 
 class Leaving:
-    """Whether the API is about to leave."""
+    """Whether the API is about to leave, and when a client last asked for something."""
 
     def __init__(self) -> None:
         self.begun = False
+        self._asked_at = 0.0
+
+    def asked(self, *, by_probe: bool) -> None:
+        """Note a request. Probes do not count: they go on to the end."""
+        if not by_probe:
+            self._asked_at = time.monotonic()
+
+    def quiet_s(self, now: float) -> float:
+        """Return the seconds since a client asked."""
+        return now - self._asked_at
 
 
 class LeavingServer(uvicorn.Server):
@@ -33,21 +48,26 @@ class LeavingServer(uvicorn.Server):
         self._leaving = leaving
         self._drain_s = drain_s
         self._on_exit = on_exit
-        self._exits_at: float | None = None
+        self._began_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave, or leave. Called by a signal, in the midst of anything."""
         if sig == signal.SIGTERM and self._drain_s and not self._leaving.begun:
             self._leaving.begun = True
-            self._exits_at = time.monotonic() + self._drain_s
+            self._began_at = time.monotonic()
             return
         self._on_exit()
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         """End the time of serving on; called ten times a second."""
-        if self._exits_at is not None and time.monotonic() >= self._exits_at:
-            self._exits_at = None
+        if self._began_at is not None and self._has_served_on(time.monotonic()):
+            self._began_at = None
             self._on_exit()
             self.should_exit = True
         return await super().on_tick(counter)
+
+    def _has_served_on(self, now: float) -> bool:
+        served_s = now - (self._began_at or now)
+        is_quiet = self._leaving.quiet_s(now) >= _QUIET_S
+        return served_s >= self._drain_s and (is_quiet or served_s >= _AT_MOST * self._drain_s)

@@ -58,6 +58,7 @@ class Edge:
                     headers["Connection"] = "close"
             await send(message)
 
+        self._leaving.asked(by_probe=scope["path"] in _QUIET)
         self._metrics.in_progress.inc()
         try:
             limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes

@@ -17,6 +17,6 @@ class ApiSettings(DatabaseSettings):
     api_readers: int = Field(4, ge=1, le=64, description="database connections for everything but submissions")
     api_reader_backlog: int = Field(1000, ge=1, description="requests that may wait for those connections")
     api_drain_s: int = Field(
-        0, ge=0, description="seconds that it serves on after SIGTERM, and has clients connect elsewhere"
+        0, ge=0, description="seconds that it serves on after SIGTERM; three times as long while requests come"
     )
     api_shutdown_s: int = Field(20, ge=1, description="seconds that requests then have to end")
