@@ -2,7 +2,7 @@
 
 Half of the clients keep their connections, half make one for each request. They submit, read, list and wait for ends.
 What is not answered as it must be has failed; nothing is sent again.
-Result: {"requests", "failures", "ids", "p50_ms", "p99_ms", "longest_ms"}.
+Result: {"requests", "failures", "ids", "p50_ms", "p99_ms", "longest_ms", "slowest"}.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ class Traffic:
         self.sent = 0
         self.ids = []
         self.durations_s = []
+        self.slowest = []
         self.failures = []
 
     async def turn(self):
@@ -54,7 +55,10 @@ class Traffic:
         except httpx.HTTPError as error:
             self.fail(what, repr(error))
         if what != "wait":
-            self.durations_s.append(time.monotonic() - began)
+            took_s = time.monotonic() - began
+            self.durations_s.append(took_s)
+            if took_s > 1:
+                self.slowest.append({"at_s": round(began - self.began, 1), "what": what, "took_s": round(took_s, 1)})
 
     def fail(self, what, how):
         failure = {"at_s": round(time.monotonic() - self.began, 1), "what": what, "how": how}
@@ -92,6 +96,7 @@ class Traffic:
             "p50_ms": round(1000 * ordered[len(ordered) // 2], 1),
             "p99_ms": round(1000 * ordered[len(ordered) * 99 // 100], 1),
             "longest_ms": round(1000 * ordered[-1], 1),
+            "slowest": sorted(self.slowest, key=lambda slow: -slow["took_s"])[:50],
         }
 
 
