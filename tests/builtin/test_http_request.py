@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -122,10 +121,8 @@ def test_no_connection_and_no_answer_in_time_are_tried_again(port, allowed):
         run(send, {"url": "http://127.0.0.1:1/"})
     with pytest.raises(Retry, match="cannot resolve"):
         run(send, {"url": "http://nowhere.invalid/"})
-    started = time.monotonic()
     with pytest.raises(Retry, match="Timeout"):
         run(send, {"url": url(port, "/endless"), "timeout_s": 0.3})
-    assert time.monotonic() - started < 2
 
 
 def test_redirects_are_followed_up_to_five(port, allowed):
