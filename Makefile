@@ -89,7 +89,7 @@ minikube-down: ## the same with minikube
 deploy: ## build the images and install Taskyard in the cluster of KUBECONFIG (ARGS: options of helm)
 	@deploy/kind/deploy -- $(ARGS)
 
-e2e-k8s: bootstrap ## prove in the cluster of KUBECONFIG what Taskyard promises there: an hour (ARGS: options of pytest)
+e2e-k8s: bootstrap ## prove in the cluster of KUBECONFIG what Taskyard promises there: half an hour (ARGS: options of pytest)
 	@deploy/kind/images --tag e2e --tag e2e-next
 	@$(BIN)/pytest tests/k8s $(ARGS)
 

@@ -16,7 +16,7 @@ from taskyard.local.rabbitmq import RabbitMQ
 ROOT = Path(__file__).parent.parent
 
 collect_ignore = ["k8s"]
-"""Only where it is asked for by name, as `make e2e-k8s` does: it needs a cluster, and an hour."""
+"""Only where it is asked for by name, as `make e2e-k8s` does: it needs a cluster, and half an hour."""
 
 
 @pytest.fixture(scope="session")

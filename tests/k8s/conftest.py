@@ -1,7 +1,7 @@
 """A namespace, and in it a release, for each module of tests: they prove what happens in a cluster, from outside.
 
 Nothing here reaches into Taskyard: what is seen is what Helm, kubectl and the API say. `make e2e-k8s` runs it; plain
-`make test` does not, for it needs a cluster, and an hour.
+`make test` does not, for it needs a cluster, and half an hour.
 """
 
 import json
