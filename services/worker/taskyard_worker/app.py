@@ -44,7 +44,8 @@ def build_app(settings: WorkerSettings, queues: Iterable[str]) -> Celery:
             # Leases and attempt numbers make a message that comes again harmless; killing what runs would not be.
             "worker_cancel_long_running_tasks_on_connection_loss": False,
             "worker_max_tasks_per_child": settings.max_tasks_per_child or None,
-            "worker_send_task_events": False,  # Flower turns them on
+            # Flower turns them on, but some seconds after a worker has come: too late for the one that came for a task.
+            "worker_send_task_events": settings.task_events,
             "worker_redirect_stdouts": False,
             "worker_soft_shutdown_timeout": 0,
         },

@@ -45,3 +45,6 @@ class WorkerSettings(AttemptSettings):
         0, ge=0, description="resident memory at which a child is killed, before the machine kills more; 0: no limit"
     )
     max_tasks_per_child: int = Field(0, ge=0, description="attempts after which a child is replaced; 0: never")
+    task_events: bool = Field(
+        default=False, description="tell Flower of each message from the start, not once it has found the worker"
+    )

@@ -116,6 +116,10 @@ twice.
 - {name: TASKYARD_CONCURRENCY, value: {{ .part.concurrency | quote }}}
 - {name: TASKYARD_MAX_TASK_S, value: {{ .part.maxTaskSeconds | int64 | quote }}}
 - {name: TASKYARD_INTERRUPT_GRACE_S, value: {{ .part.interruptGraceSeconds | quote }}}
+{{- if .root.Values.flower.enabled }}
+# Else Flower misses what a worker does in its first seconds: all of it, where it came from zero for one task.
+- {name: TASKYARD_TASK_EVENTS, value: "true"}
+{{- end }}
 {{- with .part.handlers }}
 - {name: TASKYARD_HANDLERS, value: {{ join "," . | quote }}}
 {{- end }}
