@@ -59,11 +59,16 @@ def wait_until_usable(session: Session, wait_s: float = 60.0, say: Callable[[str
         wait=wait_random_exponential(multiplier=0.2, max=2),
         before_sleep=tell,
         reraise=True,
-    )(_usable_version, session)
+    )(lambda: session.run(usable))
 
 
-def _usable_version(session: Session) -> str:
-    version = session.run(current)
+def usable(cursor: Cursor) -> str:
+    """Return the version of the tables, where it is this one or a newer one. Locks nothing.
+
+    Raises:
+        SchemaError: they are older than this code.
+    """
+    version = current(cursor)
     if version is None or version < REVISION:
         raise SchemaError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
     return version

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from taskyard.errors import UnavailableError
-from taskyard.schema import REVISION, current
+from taskyard.schema import SchemaError, usable
 from taskyard_api.parts import PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Health
@@ -20,8 +20,9 @@ async def live() -> Response:
 @router.get("/readyz", summary="Can it serve?", responses={200: {"model": Health}, **documented()})
 async def ready(parts: PartsDep) -> Response:
     """Say whether the database answers, with tables that fit."""
-    version = await parts.readers.run(current)
-    if version is None or version < REVISION:
-        raise UnavailableError(f"the tables are at version {version}, not {REVISION}: run `taskyard migrate`")
+    try:
+        await parts.readers.run(usable)
+    except SchemaError as error:
+        raise UnavailableError(str(error)) from error
     await parts.catalogue.refresh()
     return answer({"status": "ok"})
