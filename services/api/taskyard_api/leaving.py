@@ -21,20 +21,34 @@ _AT_MOST: Final = 3
 
 
 class Leaving:
-    """Whether the API is about to leave, and when a client last asked for something."""
+    """Since when the API is about to leave, and when a client last asked for something."""
 
     def __init__(self) -> None:
-        self.begun = False
+        self._begun_at: float | None = None
         self._asked_at = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is about to leave."""
+        return self._begun_at is not None
+
+    def begin(self) -> None:
+        """Be about to leave from now on."""
+        self._begun_at = time.monotonic()
 
     def asked(self, *, by_probe: bool) -> None:
         """Note a request. Probes do not count: they go on to the end."""
         if not by_probe:
             self._asked_at = time.monotonic()
 
-    def quiet_s(self, now: float) -> float:
-        """Return the seconds since a client asked."""
-        return now - self._asked_at
+    def has_served_on(self, drain_s: float) -> bool:
+        """Return whether it has served on for long enough, of at least `drain_s`."""
+        if self._begun_at is None:
+            return False
+        now = time.monotonic()
+        served_s = now - self._begun_at
+        is_quiet = now - self._asked_at >= _QUIET_S
+        return served_s >= drain_s and (is_quiet or served_s >= _AT_MOST * drain_s)
 
 
 class LeavingServer(uvicorn.Server):
@@ -48,26 +62,18 @@ class LeavingServer(uvicorn.Server):
         self._leaving = leaving
         self._drain_s = drain_s
         self._on_exit = on_exit
-        self._began_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave, or leave. Called by a signal, in the midst of anything."""
         if sig == signal.SIGTERM and self._drain_s and not self._leaving.begun:
-            self._leaving.begun = True
-            self._began_at = time.monotonic()
+            self._leaving.begin()
             return
         self._on_exit()
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         """End the time of serving on; called ten times a second."""
-        if self._began_at is not None and self._has_served_on(time.monotonic()):
-            self._began_at = None
+        if not self.should_exit and self._leaving.has_served_on(self._drain_s):
             self._on_exit()
             self.should_exit = True
         return await super().on_tick(counter)
-
-    def _has_served_on(self, now: float) -> bool:
-        served_s = now - (self._began_at or now)
-        is_quiet = self._leaving.quiet_s(now) >= _QUIET_S
-        return served_s >= self._drain_s and (is_quiet or served_s >= _AT_MOST * self._drain_s)
