@@ -8,12 +8,15 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-CHARTS: Final = Path(__file__).parents[2] / "deploy/helm/taskyard/charts"
+from helm.rendering import render
+
 FOLDERS: Final = (
     "/opt/rabbitmq/plugins",
     "/var/lib/rabbitmq/mnesia",
@@ -29,9 +32,17 @@ POSTGRESQL: Final = {"postgres-password": "a", "password": "b"}
 pytestmark = pytest.mark.skipif(shutil.which("getent") is None, reason="the scripts are for Linux")
 
 
+@cache
+def script_of(chart: str) -> str:
+    """Return the chart's prepare.sh as Helm puts it together."""
+    made = [each["data"] for each in render({}).of_kind("ConfigMap") if f"{chart}.conf" in each["data"]]
+    [files] = made
+    return str(files["prepare.sh"])
+
+
 def prepare(chart: str, root: Path, secrets: dict[str, str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the chart's prepare.sh with its folders below `root`, and this Secret."""
-    script = (CHARTS / chart / "files/prepare.sh").read_text()
+    script = script_of(chart)
     for folder in FOLDERS:
         (root / folder[1:]).mkdir(parents=True, exist_ok=True)
         script = script.replace(folder, str(root / folder[1:]))
@@ -165,3 +176,11 @@ def test_postgresql_refuses_what_does_not_fit_into_a_url(tmp_path: Path, key: st
     assert run.returncode == 1
     assert f"'{key}' of the Secret its-secret" in run.stderr
     assert not (tmp_path / "var/lib/postgresql/18").exists()
+
+
+@pytest.mark.parametrize("chart", ["postgresql", "rabbitmq"])
+def test_shellcheck_finds_nothing(chart: str) -> None:
+    checker = Path(sys.executable).with_name("shellcheck")
+    command = [checker, "--shell", "sh", "-"]
+    done = subprocess.run(command, input=script_of(chart), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

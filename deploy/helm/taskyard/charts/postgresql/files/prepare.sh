@@ -1,41 +1,12 @@
-#!/bin/sh
 # Runs before PostgreSQL in each pod, in PostgreSQL's image. Leaves behind a database that has
 #   the roles postgres and taskyard with the passwords of the Secret: whoever changes one there starts the pod anew
 #   the database taskyard
 #   the role metrics, where METRICS is true, with a password of its own in /run/metrics/password
 # Making it the first time can be interrupted at any moment: the data get their name when they are complete.
-set -eu
-umask 077
-# Else what A-Z are is a matter of language.
-export LC_ALL=C
+# What comes before this, say, fail and secret among it, is templates/_prepare.tpl of the whole chart.
 
 root=/var/lib/postgresql
 major=$PG_MAJOR
-
-say() {
-    printf 'prepare: %s\n' "$@" >&2
-}
-
-fail() {
-    say "$@"
-    exit 1
-}
-
-# secret KEY: its value, which must fit into a URL and into SQL as it is.
-secret() {
-    [ -r "/secrets/$1" ] || fail "the Secret $SECRET_NAME has no key '$1'"
-    # With what follows the last line, which $() would take away: the parts get it too.
-    value=$(cat "/secrets/$1" && printf .)
-    value=${value%.}
-    case $value in
-    '') fail "the key '$1' of the Secret $SECRET_NAME is empty" ;;
-    *[!A-Za-z0-9._~-]*)
-        fail "the key '$1' of the Secret $SECRET_NAME has characters that a URL does not take as they are" \
-            'allowed are A-Z a-z 0-9 . _ ~ -; change it, then start this pod anew'
-        ;;
-    esac
-    printf %s "$value"
-}
 
 # Data that this image does not read: beside them it would begin an empty database.
 refuse_other_data() {

@@ -1,37 +1,8 @@
-#!/bin/sh
 # Runs before RabbitMQ in each pod, in RabbitMQ's image. Leaves behind:
 #   $HOME/.erlang.cookie      which its owner alone may read, or Erlang refuses it
 #   /definitions              what the server loads at every start: the topology, and the users with their passwords
 # and the version noted beside the data, after checking that it may take over from the version noted there.
-set -eu
-umask 077
-# Else what A-Z are is a matter of language.
-export LC_ALL=C
-
-say() {
-    printf 'prepare: %s\n' "$@" >&2
-}
-
-fail() {
-    say "$@"
-    exit 1
-}
-
-# secret KEY: its value, which must fit into a URL and into JSON as it is.
-secret() {
-    [ -r "/secrets/$1" ] || fail "the Secret $SECRET_NAME has no key '$1'"
-    # With what follows the last line, which $() would take away: the parts get it too.
-    value=$(cat "/secrets/$1" && printf .)
-    value=${value%.}
-    case $value in
-    '') fail "the key '$1' of the Secret $SECRET_NAME is empty" ;;
-    *[!A-Za-z0-9._~-]*)
-        fail "the key '$1' of the Secret $SECRET_NAME has characters that a URL does not take as they are" \
-            'allowed are A-Z a-z 0-9 . _ ~ -; change it, then start this pod anew'
-        ;;
-    esac
-    printf %s "$value"
-}
+# What comes before this, say, fail and secret among it, is templates/_prepare.tpl of the whole chart.
 
 # The next minor of the same major at most, and never back.
 may_follow() {
