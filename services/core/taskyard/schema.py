@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from taskyard.database import Cursor, Session
 from taskyard.errors import TaskyardError, UnavailableError
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The migration that this code was written for; it also runs on the tables of the next version."""
 
 _LOCK: Final = 72350001  # any number, the same for all; nobody else uses this database
