@@ -24,11 +24,17 @@ def taskyard() -> None:
 @app.command()
 def migrate(
     wait_s: Annotated[float, typer.Option(help="Seconds to wait for the database to answer.")] = 60.0,
+    *,
+    make_roles: Annotated[bool, typer.Option("--make-roles", help="Make the parts' roles that do not exist.")] = False,
 ) -> None:
-    """Bring the tables in DATABASE_URL to this version; newer ones stay. Safe to run many times, also at once."""
+    """Bring the tables in DATABASE_URL to this version; newer ones stay. Safe to run many times, also at once.
+
+    The roles taskyard_api, taskyard_dispatcher, taskyard_worker and taskyard_guard, those that exist, get what each
+    part needs of the tables, and nothing else.
+    """
     leave_at_sigterm()
     with _explaining("taskyard migrate"):
-        version = schema.migrate(DatabaseSettings().database_url.get_secret_value(), wait_s)
+        version = schema.migrate(DatabaseSettings().database_url.get_secret_value(), wait_s, make_roles=make_roles)
     typer.echo(f"The tables are at version {version}.")
     if version > schema.REVISION:
         typer.echo(f"That is newer than version {schema.REVISION}, which this program brings: nothing was changed.")

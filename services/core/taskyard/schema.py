@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg2.errors
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from taskyard import grants
 from taskyard.database import Cursor, Session
 from taskyard.errors import TaskyardError, UnavailableError
 
@@ -27,11 +29,20 @@ class SchemaError(TaskyardError):
 
 
 def current(cursor: Cursor) -> str | None:
-    """Return the version of the tables; None where there are none. Locks nothing."""
+    """Return the version of the tables; None where there are none. Locks nothing.
+
+    Raises:
+        SchemaError: this user may not look.
+    """
     cursor.execute("SELECT to_regclass('alembic_version')")
     if (cursor.fetchone() or (None,))[0] is None:
         return None
-    cursor.execute("SELECT max(version_num) FROM alembic_version")
+    try:
+        cursor.execute("SELECT max(version_num) FROM alembic_version")
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            "this user may not use the tables: run `taskyard migrate` as their owner once the user has its role"
+        ) from error
     version: str | None = (cursor.fetchone() or (None,))[0]
     return version
 
@@ -43,7 +54,7 @@ def wait_until_usable(session: Session, wait_s: float = 60.0, say: Callable[[str
 
     Raises:
         UnavailableError: it does not answer.
-        SchemaError: its tables are older than this code.
+        SchemaError: its tables are older than this code, or this user may not use them.
     """
     told: list[str] = []
 
@@ -66,7 +77,7 @@ def usable(cursor: Cursor) -> str:
     """Return the version of the tables, where it is this one or a newer one. Locks nothing.
 
     Raises:
-        SchemaError: they are older than this code.
+        SchemaError: they are older than this code, or this user may not look.
     """
     version = current(cursor)
     if version is None or version < REVISION:
@@ -74,14 +85,16 @@ def usable(cursor: Cursor) -> str:
     return version
 
 
-def migrate(url: str, wait_s: float = 60.0) -> str:
+def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False) -> str:
     """Bring the tables to this version; return the version they then have. Waits up to `wait_s` for the database.
 
+    The parts' roles get what they need of the tables (`taskyard.grants`), those that exist; with `make_roles` all do.
     Tables of a newer version are left as they are: the version before must run on them, so an upgrade can be undone.
     Safe to start many times at once: an advisory lock lets one in, and the others then find nothing to do.
 
     Raises:
         UnavailableError: the database does not answer.
+        RolesError: the user may not make roles.
     """
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     try:
@@ -99,22 +112,27 @@ def migrate(url: str, wait_s: float = 60.0) -> str:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         try:
-            return _upgrade(connection)
+            return _upgrade(connection, make_roles=make_roles)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
 
 
-def _upgrade(connection: sqlalchemy.Connection) -> str:
+def _upgrade(connection: sqlalchemy.Connection, *, make_roles: bool) -> str:
     driver: Any = connection.connection
     with driver.cursor() as cursor:
         found = current(cursor)
     connection.rollback()
     if found is not None and found > REVISION:
         return found
+    if make_roles:
+        with connection.begin(), driver.cursor() as cursor:
+            grants.make_roles(cursor)
     command.upgrade(_config(connection), "head")
     connection.commit()
+    with connection.begin(), driver.cursor() as cursor:  # for roles that came after the tables
+        grants.apply(cursor)
     return REVISION
 
 
