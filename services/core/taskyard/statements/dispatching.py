@@ -9,7 +9,16 @@ from taskyard.database import Cursor
 
 _LEAD_CLASS: Final = 7235
 
-_PROMOTE: Final = """
+READY_ANEW: Final = """
+    ON CONFLICT (task_id) DO UPDATE
+   SET run_at = excluded.run_at, attempt = excluded.attempt, priority = excluded.priority, queue = excluded.queue,
+       kind = excluded.kind, dispatched_at = NULL
+"""
+"""How a row that is in `ready` already gives way to an inserted one: changed, not replaced. A claim that waits for this
+takes away the row that it saw, as it then is, and would miss a new one."""
+
+# A row that should not be in ready must not keep all other tasks from becoming due.
+_PROMOTE: Final = f"""
     WITH due AS (
         SELECT id, status FROM tasks
          WHERE status IN ('scheduled', 'retrying') AND run_at <= now()
@@ -21,6 +30,7 @@ _PROMOTE: Final = """
     ), waiting AS (
         INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
         SELECT id, run_at, attempt + 1, priority, queue, kind FROM queued
+        {READY_ANEW}
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks)
         SELECT queue, source, 'queued', count(*) FROM queued GROUP BY queue, source

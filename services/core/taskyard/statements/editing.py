@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from taskyard.database import Cursor
+from taskyard.statements.dispatching import READY_ANEW
 from taskyard.states import WAITING, Status
 
 _EDITABLE: Final = {
@@ -17,9 +18,10 @@ _EDITABLE: Final = {
     for column in ("name", "tags", "payload", "priority", "queue", "run_at", "max_attempts", "timeout_s")
 } | {"delay_s": "run_at = now() + make_interval(secs => %(delay_s)s)"}
 
-_QUEUE: Final = """
+_QUEUE: Final = f"""
     INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
     SELECT id, run_at, attempt + 1, priority, queue, kind FROM tasks WHERE id = %(task_id)s AND status = 'queued'
+    {READY_ANEW}
 """
 
 _MOVED: Final = "INSERT INTO moves (queue, source, target, tasks) VALUES (%s, %s, %s, %s)"
@@ -50,8 +52,8 @@ def lock(cursor: Cursor, task_id: int) -> Locked | None:
 def edit(cursor: Cursor, task: Locked, changes: dict[str, Any]) -> None:
     """Set the columns in `changes` of a locked task, and put it where it then belongs; `delay_s` counts from now.
 
-    A queued task leaves `ready` and comes back with what is new, so that it is published again; one whose `run_at` is
-    now in the future becomes scheduled, one whose `run_at` has come becomes queued. A message of it that is in
+    The row of a queued task in `ready` gets what is new, and is published again; one whose `run_at` is now in the
+    future becomes scheduled and leaves `ready`, one whose `run_at` has come becomes queued. A message of it that is in
     RabbitMQ meanwhile claims the task as it is now, or nothing.
     """
     if unknown := changes.keys() - _EDITABLE.keys():
@@ -69,7 +71,6 @@ def edit(cursor: Cursor, task: Locked, changes: dict[str, Any]) -> None:
 
 def _place(cursor: Cursor, task: Locked, queue: str) -> None:
     """Put a waiting task whose facts changed where it belongs, and tell the counters."""
-    cursor.execute("DELETE FROM ready WHERE task_id = %s", (task.id,))
     cursor.execute(
         """
         UPDATE tasks
@@ -82,7 +83,10 @@ def _place(cursor: Cursor, task: Locked, queue: str) -> None:
     )
     row = cursor.fetchone()
     target = Status(row[0]) if row else task.status
-    cursor.execute(_QUEUE, {"task_id": task.id})
+    if target is Status.QUEUED:
+        cursor.execute(_QUEUE, {"task_id": task.id})
+    else:
+        cursor.execute("DELETE FROM ready WHERE task_id = %s", (task.id,))
     if queue != task.queue:
         cursor.execute(_MOVED, (task.queue, task.status, None, 1))
         cursor.execute(_MOVED, (queue, None, target, 1))

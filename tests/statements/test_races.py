@@ -1,0 +1,48 @@
+"""What waits for a change of the same task finds the task as it then is, and leaves nothing behind."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from statements import factories as f
+from taskyard.statements import dispatching, editing, recovery
+from taskyard.statements.claims import Held
+from taskyard.states import Reason
+from waiting import eventually
+
+WAITS = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+
+
+def _claim(session, task_id) -> None:
+    assert f.claim(session, task_id) is not None
+
+
+def _bury(session, task_id) -> None:
+    assert session.run(recovery.fail_undelivered, Held(task_id, 1), Reason.UNDELIVERABLE, "no") == "default"
+
+
+@pytest.mark.parametrize("wait", [_claim, _bury])
+def test_a_task_that_leaves_ready_just_after_an_edit_leaves_no_row_there(session, other_session, wait):
+    """Such a row would be published for ever, and keep the task's next attempt from becoming due."""
+    [task_id] = f.insert(session)
+    with ThreadPoolExecutor(1) as thread:
+        with session.transaction() as cursor:
+            editing.edit(cursor, editing.lock(cursor, task_id), {"priority": 9})
+            waiting = thread.submit(wait, other_session, task_id)
+            eventually(lambda: f.rows(session, WAITS), "the other waits for the edit")
+        waiting.result(30)
+    assert f.ready(session) == []
+
+
+def test_a_row_in_ready_that_should_not_be_there_keeps_nothing_from_becoming_due(session):
+    task_ids = f.insert(session, 2, delay_s=60)
+    f.run_sql(
+        session,
+        """INSERT INTO ready (task_id, run_at, dispatched_at, attempt, priority, queue, kind)
+           VALUES (%s, now(), now(), 7, 1, 'default', 'sleep')""",
+        task_ids[0],
+    )
+    f.run_sql(session, "UPDATE tasks SET run_at = now() - interval '1 second'")
+    assert f.promote(session) == 2
+    assert f.ready(session) == [(task_id, 1) for task_id in task_ids]
+    assert {task.task_id for task in session.run(dispatching.pick, "default", 1000, 100)} == set(task_ids)
