@@ -76,6 +76,13 @@ def test_a_wiped_node_comes_back_with_its_user_and_policies_and_nothing_else(rab
         rabbitmq.depth(QUEUE)
 
 
+def test_statistics_end_before_the_shutdown_that_they_would_hold_up(rabbitmq):
+    rabbitmq.start()
+    rabbitmq.stop()
+    log = rabbitmq.log.read_text()
+    assert log.rindex("to stop collect_statistics") < log.rindex("SIGTERM received")
+
+
 def test_end_leaves_neither_node_nor_name_server(rabbitmq):
     rabbitmq.start()
     assert len(processes_of(rabbitmq)) == 2

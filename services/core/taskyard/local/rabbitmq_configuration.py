@@ -9,7 +9,9 @@ from typing import Final
 from taskyard.local.ports import LOOPBACK
 from taskyard.local.rabbitmq_server import Server
 
-_NODE: Final = "taskyard@localhost"  # no other node is in its epmd, so it needs no name of its own
+NODE: Final = "taskyard@localhost"
+"""What a node of ours is called; no other is in its epmd, so it needs no name of its own."""
+
 _SETTINGS: Final = {
     # Eight days in ms: a message is unacknowledged while its task runs, and a task may run for seven.
     "consumer_timeout": "691200000",
@@ -59,7 +61,7 @@ def environment(directory: Path, ports: Mapping[str, int], server: Server) -> di
         **{name: str(directory / file) for name, file in _FILES.items()},
         "LC_ALL": "C.UTF-8",
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
-        "RABBITMQ_NODENAME": _NODE,
+        "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
         "RABBITMQ_SCHEDULER_BIND_TYPE": "u",  # several nodes bound to the same cores would queue up for them
         # With input allowed the script becomes the node instead of standing before it, where signals and the death
