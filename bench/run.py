@@ -57,6 +57,7 @@ def system(folder: Path) -> Iterator[System]:
             "DATABASE_URL": postgresql.url,
             "CELERY_BROKER_URL": rabbitmq.url,
             "TASKYARD_API_PORT": str(port),
+            "TASKYARD_AUTH": "none",
             "TASKYARD_LOG_LEVEL": "warning",
         }
 

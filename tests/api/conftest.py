@@ -19,6 +19,6 @@ def api_registry() -> CollectorRegistry:
 @pytest.fixture
 def api(database_url, api_registry) -> Iterator[TestClient]:
     """A client of an API with settings of every day."""
-    app = create_app(ApiSettings(DATABASE_URL=database_url), api_registry)
+    app = create_app(ApiSettings(DATABASE_URL=database_url, auth="none"), api_registry)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client

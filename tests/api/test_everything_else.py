@@ -82,7 +82,7 @@ def test_metrics_count_by_route_not_by_path(api, api_registry):
 
 def test_without_a_database_every_call_says_so_and_liveness_does_not_care():
     url = "postgresql+psycopg2://nobody:x@127.0.0.1:1/none"
-    app = create_app(ApiSettings(DATABASE_URL=url), CollectorRegistry())
+    app = create_app(ApiSettings(DATABASE_URL=url, auth="none"), CollectorRegistry())
     with TestClient(app, raise_server_exceptions=False) as api:
         assert api.get("/livez").status_code == 200
         for answer in (
@@ -97,7 +97,7 @@ def test_without_a_database_every_call_says_so_and_liveness_does_not_care():
 
 
 def test_a_database_without_tables_is_no_error_of_ours(postgresql):
-    app = create_app(ApiSettings(DATABASE_URL=postgresql.url), CollectorRegistry())
+    app = create_app(ApiSettings(DATABASE_URL=postgresql.url, auth="none"), CollectorRegistry())
     with TestClient(app, raise_server_exceptions=False) as api:
         for answer in (api.get("/readyz"), api.get("/tasks/1"), api.post("/tasks", json={"name": "x"})):
             assert answer.status_code == 503
@@ -120,7 +120,7 @@ def test_service_comes_back_by_itself_after_connections_were_cut(api, session):
 
 
 def test_a_full_line_is_503_at_once_and_loses_nothing(database_url, session):
-    settings = ApiSettings(DATABASE_URL=database_url, api_writer_tasks=5)
+    settings = ApiSettings(DATABASE_URL=database_url, auth="none", api_writer_tasks=5)
     app = create_app(settings, CollectorRegistry())
     with TestClient(app, raise_server_exceptions=False) as api:
         api.post("/tasks", json={"name": "first"})
@@ -143,7 +143,7 @@ def test_a_full_line_is_503_at_once_and_loses_nothing(database_url, session):
 
 
 def test_stopping_answers_what_was_accepted(database_url, session):
-    app = create_app(ApiSettings(DATABASE_URL=database_url), CollectorRegistry())
+    app = create_app(ApiSettings(DATABASE_URL=database_url, auth="none"), CollectorRegistry())
     with TestClient(app) as api:
         api.post("/tasks", json={"name": "warm"})
         parts = app.state.parts
@@ -165,7 +165,7 @@ def test_stopping_answers_what_was_accepted(database_url, session):
 
 def test_a_long_poll_does_not_hold_up_a_stop(database_url, session):
     [task_id] = f.insert(session)
-    app = create_app(ApiSettings(DATABASE_URL=database_url), CollectorRegistry())
+    app = create_app(ApiSettings(DATABASE_URL=database_url, auth="none"), CollectorRegistry())
     with TestClient(app) as api:
         answers = []
         waiting = threading.Thread(target=lambda: answers.append(api.get(f"/tasks/{task_id}?wait_s=60")))

@@ -73,7 +73,7 @@ def test_an_unexpected_error_is_no_acceptance(api, submitted, monkeypatch):
 
 def test_without_a_database_a_submission_is_rejected():
     registry = CollectorRegistry()
-    app = create_app(ApiSettings(DATABASE_URL="postgresql+psycopg2://nobody:x@127.0.0.1:1/none"), registry)
+    app = create_app(ApiSettings(DATABASE_URL="postgresql+psycopg2://nobody:x@127.0.0.1:1/none", auth="none"), registry)
     with TestClient(app, raise_server_exceptions=False) as api:
         assert api.post("/tasks", json=_sleep()).status_code == 503
     labels = {"kind": "unknown", "queue": "unknown", "result": "rejected"}
@@ -106,7 +106,7 @@ def test_actions_of_people_are_counted_done_or_refused(api, value):
 def test_readers_are_shown_while_they_are_held_up_and_refuse_what_is_too_much(database_url, session):
     registry = CollectorRegistry()
     value = registry.get_sample_value
-    app = create_app(ApiSettings(DATABASE_URL=database_url, api_readers=2, api_reader_backlog=1), registry)
+    app = create_app(ApiSettings(DATABASE_URL=database_url, auth="none", api_readers=2, api_reader_backlog=1), registry)
     task_id = f.insert(session)[0]
     with TestClient(app, raise_server_exceptions=False) as api, ThreadPoolExecutor(3) as clients:
         assert (value("taskyard_readers"), value("taskyard_readers_busy")) == (2, 0)

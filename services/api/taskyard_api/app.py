@@ -11,7 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from taskyard.database import Session
 from taskyard_api import documentation, problems
+from taskyard_api.access import Gate
 from taskyard_api.catalogue import Catalogue
+from taskyard_api.keyring import Keyring
 from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
@@ -52,6 +54,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
             on_queued=waker.wake,
         ),
         readers=readers,
+        keyring=Keyring(readers, settings.api_key_fresh_s),
         catalogue=known,
         checker=Checker(known, readers, settings.api_max_body_bytes),
         watcher=Watcher(readers, metrics.http),
@@ -80,6 +83,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
+    app.add_middleware(Gate, keyring=app.state.parts.keyring if settings.auth == "keys" else None)
     app.add_middleware(
         Edge,
         metrics=metrics.http,
@@ -96,10 +100,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts.waker.start()
     parts.writer.start()
     parts.watcher.start()
+    parts.keyring.start()
     try:
         yield
     finally:
         await parts.watcher.stop()
+        await parts.keyring.stop()
         await asyncio.to_thread(parts.writer.stop)
         await asyncio.to_thread(parts.waker.stop)
         parts.readers.stop()

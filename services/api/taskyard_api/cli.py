@@ -1,5 +1,8 @@
 """The command `taskyard-api`: serves the API until it is told to stop, and then answers what it accepted."""
 
+import ipaddress
+from typing import Final
+
 import structlog
 import typer
 import uvicorn
@@ -14,13 +17,30 @@ from taskyard_api.settings import ApiSettings
 log = structlog.get_logger(__name__)
 
 
+_OPEN_TO_ALL: Final = """taskyard-api: with TASKYARD_AUTH=none whoever reaches {host} may do everything.
+Use keys (TASKYARD_AUTH=keys, and `taskyard keys create`), or listen on 127.0.0.1 (TASKYARD_API_HOST), or, where
+something else keeps strangers out, say so by TASKYARD_AUTH_NONE_ANYWHERE=true."""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens on `host`: a name other than localhost may be any."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def run() -> None:
     """Serve the API.
 
-    It starts without the database, too, and answers 503 until it is there. Configured by the environment:
+    It starts without the database, too, and answers 503 until it is there. It refuses to listen where others than this
+    machine reach it without asking for keys, unless it is told to. Configured by the environment:
     DATABASE_URL, TASKYARD_API_HOST, TASKYARD_API_PORT and others, see docs/operations.md.
     """
     settings = ApiSettings()
+    if settings.auth == "none" and not settings.auth_none_anywhere and not is_loopback(settings.api_host):
+        typer.echo(_OPEN_TO_ALL.format(host=settings.api_host), err=True)
+        raise typer.Exit(2)
     logs.configure(settings, "api")
     collectors = registry("api")
     app = create_app(settings, collectors)

@@ -8,7 +8,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from taskyard_api.problems import Problem
+from taskyard_api.problems import Problem, documented
 
 _ASSETS: Final = "/docs/assets"
 
@@ -36,7 +36,7 @@ async def _page() -> Response:
 
 
 def _with_problems(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Add the problem's schema, and take out FastAPI's own description of 422, which this API never answers."""
+    """Add the problem's schema, and what a key may lack; take out FastAPI's own 422, which this API never answers."""
 
     def document() -> dict[str, Any]:
         made = openapi()
@@ -47,6 +47,17 @@ def _with_problems(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[s
             schemas["Problem"] = problem
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
+            for operation in (call for path in made["paths"].values() for call in path.values()):
+                _say_who_may(operation)
         return made
 
     return document
+
+
+def _say_who_may(operation: dict[str, Any]) -> None:
+    """Complete a call that needs a key with its answers where there is none, or one without the scope."""
+    scopes = [scope for needed in operation.get("security", ()) for scope in needed["key"]]
+    if scopes:
+        refusals = {str(status): answer for status, answer in documented(401, 403).items()}
+        refusals["403"]["description"] = f"The key lacks the scope `{'`, `'.join(scopes)}`; `errors` says which."
+        operation["responses"] = dict(sorted({**operation["responses"], **refusals}.items()))

@@ -7,6 +7,7 @@ import orjson
 from fastapi import Depends, Request, Response
 
 from taskyard_api.catalogue import Catalogue
+from taskyard_api.keyring import Keyring
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.readers import Readers
 from taskyard_api.submissions import Checker
@@ -21,6 +22,7 @@ class Parts:
 
     writer: Writer
     readers: Readers
+    keyring: Keyring
     catalogue: Catalogue
     checker: Checker
     watcher: Watcher
@@ -28,7 +30,7 @@ class Parts:
     metrics: ApiMetrics
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 

@@ -16,9 +16,11 @@ from taskyard.errors import (
     ConflictError,
     Fault,
     InvalidError,
+    KeyRefusedError,
     KeyReusedError,
     NotFoundError,
     OverloadedError,
+    ScopeMissingError,
     TaskyardError,
     UnavailableError,
 )
@@ -26,6 +28,8 @@ from taskyard.errors import (
 MEDIA_TYPE: Final = "application/problem+json"
 
 _STATUS: Final[Mapping[type[TaskyardError], HTTPStatus]] = {
+    KeyRefusedError: HTTPStatus.UNAUTHORIZED,
+    ScopeMissingError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -60,11 +64,13 @@ class Problem(BaseModel):
     code: str = Field(examples=["invalid"])
     detail: str = Field(examples=["payload.rows[0].price: '12' is not of type 'number'"])
     request_id: str | None = Field(None, description="also in the header X-Request-ID, and in the logs")
-    errors: list[FieldProblem] | None = Field(None, description="each broken rule, for 422")
+    errors: list[FieldProblem] | None = Field(None, description="each broken rule, for 422; the missing scope, for 403")
 
 
 _WHAT: Final = {
     400: "The body is no JSON.",
+    401: "No key was sent, or one that is not known, has expired or was revoked.",
+    403: "The key lacks a scope; `errors` says which.",
     404: "There is none.",
     409: "The status of the task does not allow that.",
     413: "The body is too large.",
@@ -108,15 +114,29 @@ def install(app: FastAPI) -> None:
 
 
 def _on_taskyard_error(_request: Request, error: Exception) -> Response:
+    return told(error)
+
+
+def told(error: Exception) -> Response:
+    """Return the answer that tells an error of the tree in `taskyard.errors`."""
     status = next((_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return problem(status, getattr(error, "code", "error"), str(error), errors=_faults(error), headers=_headers(error))
+
+
+def _faults(error: Exception) -> tuple[Fault, ...]:
+    if isinstance(error, InvalidError):
+        return error.faults
+    return (Fault(error.scope, "is the scope that is missing"),) if isinstance(error, ScopeMissingError) else ()
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    """Return what tells a program what to do: try again when, or send which key (RFC 6750)."""
+    if isinstance(error, KeyRefusedError):
+        return {"WWW-Authenticate": "Bearer" + (' error="invalid_token"' if error.was_sent else "")}
+    if isinstance(error, ScopeMissingError):
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
     retry_after_s = getattr(error, "retry_after_s", None)
-    return problem(
-        status,
-        getattr(error, "code", "error"),
-        str(error),
-        errors=error.faults if isinstance(error, InvalidError) else (),
-        headers={} if retry_after_s is None else {"Retry-After": str(retry_after_s)},
-    )
+    return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
 def _on_validation_error(_request: Request, error: Exception) -> Response:

@@ -1,12 +1,20 @@
 """Settings of the API, from the environment."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from taskyard.settings import DatabaseSettings
 
 
 class ApiSettings(DatabaseSettings):
-    """Where the API listens, and how much it takes on at once."""
+    """Where the API listens, whom it lets in, and how much it takes on at once."""
+
+    auth: Literal["keys", "none"] = Field("keys", description="`keys`: a request needs one; `none`: anybody may do all")
+    auth_none_anywhere: bool = Field(False, description="let `none` listen on an address that others reach, too")
+    api_key_fresh_s: float = Field(
+        5.0, ge=0, le=300, description="seconds after which a key is looked up again, and so a revoked one is refused"
+    )
 
     api_host: str = Field("127.0.0.1", description="address that the API listens on")
     api_port: int = Field(8000, ge=0, le=65535, description="port that the API listens on")

@@ -3,6 +3,8 @@
 TaskyardError
 ├── UnavailableError            PostgreSQL cannot be reached just now
 ├── OverloadedError             more work was handed in than can be taken at once
+├── KeyRefusedError             no key was sent where one is needed, or none that is valid
+├── ScopeMissingError           the key is valid, but may not do that
 ├── NotFoundError               no such task, kind or queue
 ├── ConflictError               the task's status does not allow that
 ├── InvalidError                what was handed in breaks a rule; says where and which
@@ -32,6 +34,26 @@ class OverloadedError(TaskyardError):
 
     code = "overloaded"
     retry_after_s: ClassVar[int] = 1
+
+
+class KeyRefusedError(TaskyardError):
+    """No key was sent where one is needed, or one that is not known, has expired or was revoked."""
+
+    code = "key_refused"
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
+class ScopeMissingError(TaskyardError):
+    """The key is valid, but has not the `scope` that is needed."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the key lacks the scope {scope}")
+        self.scope = scope
 
 
 class NotFoundError(TaskyardError):

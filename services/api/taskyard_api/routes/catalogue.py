@@ -1,6 +1,6 @@
 """GET /kinds, GET and PATCH /queues: what can be submitted, and where it waits."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
 
@@ -10,6 +10,7 @@ from taskyard.handlers import NAME_PATTERN
 from taskyard.statements import kinds, queues
 from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
+from taskyard_api.access import requires
 from taskyard_api.metrics import Action
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
@@ -17,11 +18,16 @@ from taskyard_api.schemas import Kinds, QueueChange, Queues
 
 router = APIRouter()
 
+_READ: Final = [requires("tasks:read")]
 NameInPath = Annotated[str, Path(pattern=NAME_PATTERN)]
 
 
 @router.get(
-    "/kinds", tags=["kinds"], summary="What can be submitted", responses={200: {"model": Kinds}, **documented()}
+    "/kinds",
+    tags=["kinds"],
+    summary="What can be submitted",
+    responses={200: {"model": Kinds}, **documented()},
+    dependencies=_READ,
 )
 async def list_kinds(parts: PartsDep) -> Response:
     """Return the kinds that workers have announced, with defaults and schemas."""
@@ -34,6 +40,7 @@ async def list_kinds(parts: PartsDep) -> Response:
     tags=["kinds"],
     summary="One kind",
     responses={200: {"model": CataloguedKind}, **documented(404, 422)},
+    dependencies=_READ,
 )
 async def read_kind(name: NameInPath, parts: PartsDep) -> Response:
     """Return one kind with its defaults and the JSON Schema of its payload."""
@@ -44,7 +51,11 @@ async def read_kind(name: NameInPath, parts: PartsDep) -> Response:
 
 
 @router.get(
-    "/queues", tags=["queues"], summary="Queues and their counters", responses={200: {"model": Queues}, **documented()}
+    "/queues",
+    tags=["queues"],
+    summary="Queues and their counters",
+    responses={200: {"model": Queues}, **documented()},
+    dependencies=_READ,
 )
 async def list_queues(parts: PartsDep) -> Response:
     """Return all queues: tasks by status, the age of the oldest that waits, whether they are paused."""
@@ -52,7 +63,11 @@ async def list_queues(parts: PartsDep) -> Response:
 
 
 @router.get(
-    "/queues/{name}", tags=["queues"], summary="One queue", responses={200: {"model": Queue}, **documented(404, 422)}
+    "/queues/{name}",
+    tags=["queues"],
+    summary="One queue",
+    responses={200: {"model": Queue}, **documented(404, 422)},
+    dependencies=_READ,
 )
 async def read_queue(name: NameInPath, parts: PartsDep) -> Response:
     """Return one queue with its counters."""
@@ -64,6 +79,7 @@ async def read_queue(name: NameInPath, parts: PartsDep) -> Response:
     tags=["queues"],
     summary="Pause or resume a queue",
     responses={200: {"model": Queue}, **documented(400, 404, 413, 415, 422)},
+    dependencies=[requires("queues:admin")],
 )
 async def change_queue(name: NameInPath, wanted: QueueChange, parts: PartsDep) -> Response:
     """Change a queue. While it is paused none of its tasks is started; what runs goes on."""

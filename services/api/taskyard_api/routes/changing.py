@@ -11,12 +11,13 @@ from taskyard.statements import editing, reading
 from taskyard.statements.editing import Locked
 from taskyard.statements.reading import Task
 from taskyard.states import FINAL, WAITING, Status
+from taskyard_api.access import requires
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.routes.reading import TaskId, no_task
 from taskyard_api.schemas import TaskChange
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:write")])
 
 _ALWAYS: Final = frozenset({"name", "tags"})
 _CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Task, "description": "The task as it is now."}}

@@ -14,11 +14,12 @@ from taskyard.errors import Fault, InvalidError, NotFoundError
 from taskyard.statements import reading
 from taskyard.statements.reading import Filter
 from taskyard.states import FINAL, Status
+from taskyard_api.access import requires
 from taskyard_api.parts import PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Attempts, RunAt, TaskPage, TaskWithAttempts, Word
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:read")])
 
 LONGEST_WAIT_S: Final = 60.0
 _CURSOR: Final = re.compile(r"id<(\d{1,18})")

@@ -10,13 +10,14 @@ from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, 
 from taskyard.statements import reading
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
+from taskyard_api.access import requires
 from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
 from taskyard_api.submissions import idempotency_key
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:write")])
 
 IdempotencyKey = Annotated[
     str | None,

@@ -31,6 +31,10 @@ CREATE TABLE audit (
     detail     jsonb
 );
 CREATE INDEX audit_task_ix ON audit ((task_ids[1])) WHERE task_ids <> '{}';
+CREATE INDEX audit_batch_ix ON audit USING gist (int8range(task_ids[1], task_ids[cardinality(task_ids)], '[]'))
+    WHERE cardinality(task_ids) > 1;
+CREATE INDEX audit_at_ix ON audit (at);
+CREATE INDEX audit_rare_ix ON audit (id) WHERE action NOT IN ('task.submit', 'task.submit_batch');
 COMMENT ON TABLE  audit IS 'Who did what to which task, queue or key, from where, and when. Rows are only added.';
 COMMENT ON COLUMN audit.actor IS 'The id of the key, cli:user for the command line, or anonymous where the API asks for no key.';
 COMMENT ON COLUMN audit.task_ids IS 'The tasks that it was done to, ascending; many where they were submitted as a batch.';
@@ -51,23 +55,29 @@ CREATE TABLE passes (
     id          bigint      GENERATED ALWAYS AS IDENTITY CONSTRAINT passes_pk PRIMARY KEY,
     started_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz,
+    counted_at  timestamptz,
     examined    bigint      NOT NULL DEFAULT 0,
     violations  integer     NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE  passes IS 'Passes of the consistency check over the record; the newest few.';
-COMMENT ON COLUMN passes.examined IS 'Rows that it looked at.';
+COMMENT ON COLUMN passes.counted_at IS 'When it compared the counters with a full count; NULL after its end: that took too long.';
+COMMENT ON COLUMN passes.examined IS 'Tasks that it looked at.';
 
 CREATE TABLE violations (
     id        bigint      GENERATED ALWAYS AS IDENTITY CONSTRAINT violations_pk PRIMARY KEY,
     found_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     rule      text        NOT NULL,
     task_id   bigint,
     queue     text,
     detail    text        NOT NULL,
     mended_at timestamptz
 );
+CREATE UNIQUE INDEX violations_standing_uq ON violations (rule, coalesce(task_id, 0), coalesce(queue, ''))
+    WHERE mended_at IS NULL;
 COMMENT ON TABLE  violations IS 'What the consistency check found; the newest few.';
-COMMENT ON COLUMN violations.mended_at IS 'When it was put right; NULL where that is for a person to decide.';
+COMMENT ON COLUMN violations.seen_at IS 'When it was last seen.';
+COMMENT ON COLUMN violations.mended_at IS 'When it was put right, or a pass did not see it any more; NULL where that is for a person to decide.';
 
 CREATE TABLE verify_writes (
     task_id    bigint      NOT NULL,
