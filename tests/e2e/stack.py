@@ -88,6 +88,7 @@ class Stack:
             "PYTHONPATH": str(HERE),
             "TASKYARD_HANDLERS": "handlers_under_test",
             "TASKYARD_API_PORT": str(self.port),
+            "TASKYARD_AUTH": "none",
             "TASKYARD_LOG_FORMAT": "json",
             "TASKYARD_LEASE_S": "4",
             "TASKYARD_SETTLE_S": "1.5",

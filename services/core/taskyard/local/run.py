@@ -114,7 +114,7 @@ class _Run:
         """Start the parts and see one task through; return whether it succeeded."""
         self._terminal.say("starting the API, the dispatcher and a worker")
         client = Client(self._url("api"))
-        listens = {"TASKYARD_API_HOST": LOOPBACK, "TASKYARD_API_PORT": str(self._ports["api"])}
+        listens = {"TASKYARD_API_HOST": LOOPBACK, "TASKYARD_API_PORT": str(self._ports["api"]), "TASKYARD_AUTH": "none"}
         self._supervisor.start(
             self._part("api", listens, ready=client),
             self._part("dispatcher", {}),
