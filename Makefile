@@ -22,12 +22,15 @@ run: bootstrap ## run everything on this machine, without Docker, until Ctrl-C
 test: bootstrap ## run the tests, against a real PostgreSQL and a real RabbitMQ
 	@$(BIN)/pytest $(ARGS)
 
-check: bootstrap ## judge the code: ruff, mypy, import-linter
+check: bootstrap ## judge the code: ruff, mypy, import-linter, secrets in it, known weaknesses of what it stands on
 	@$(BIN)/ruff check $(PACKAGES)
 	@$(BIN)/ruff format --check $(PACKAGES)
 	@$(BIN)/mypy
 	@$(BIN)/mypy deploy/monitoring/dashboards
+	@$(BIN)/mypy deploy/checks
 	@$(BIN)/lint-imports
+	@$(BIN)/python deploy/checks/find_secrets.py
+	@$(BIN)/python deploy/checks/audit_locks.py
 
 fmt: bootstrap ## format the code, and repair what ruff can
 	@$(BIN)/ruff check --fix-only $(PACKAGES)
