@@ -15,7 +15,6 @@ from taskyard import logs, schema
 from taskyard.database import Session
 from taskyard.errors import TaskyardError
 from taskyard.health import Health
-from taskyard.leaving import leave_at_sigterm
 from taskyard.metrics import registry
 from taskyard.serving import serve
 from taskyard_kubernetes import secrets_spec
@@ -44,7 +43,6 @@ def guard() -> None:
     """
     settings = GuardSettings()
     logs.configure(settings, "guard")
-    leave_at_sigterm()
     collectors, health, stop = registry("guard"), Health(settings.stall_s), threading.Event()
     serve(settings, collectors, health)
     pulse = health.pulse("guard", settings.guard_poll_s)
@@ -69,7 +67,6 @@ def make_secrets(
     wait_s: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the API server.")] = 120.0,
 ) -> None:
     """Create the Secrets that do not exist, and add the keys that are missing; nothing that is there is changed."""
-    leave_at_sigterm()
     settings = ClusterSettings()
     with _explaining("make-secrets"):
         specs = secrets_spec.read(file.read_bytes())

@@ -15,7 +15,6 @@ from taskyard.database import Cursor, Session
 from taskyard.errors import HandlerLoadError, TaskyardError
 from taskyard.handlers import Kind, load
 from taskyard.health import Health
-from taskyard.leaving import leave_at_sigterm
 from taskyard.metrics import registry
 from taskyard.serving import serve
 from taskyard.statements import kinds as catalogue
@@ -43,6 +42,7 @@ def catalogue_entry(kind: Kind) -> dict[str, object]:
         "max_attempts": kind.max_attempts,
         **{f"retry_{key}": value for key, value in retry.items()},
         "payload_schema": kind.schema(),
+        "redact": kind.redact,
     }
 
 
@@ -110,7 +110,6 @@ def run() -> None:
     """
     settings = WorkerSettings()
     logs.configure(settings, "worker")
-    leave_at_sigterm()
     shown = Shown(registry("worker"), Health(settings.stall_s), Readiness())
     serve(settings, shown.collectors, shown.health)
     sys.path.insert(0, "")  # handlers may lie in the current folder, as with `python -m`
