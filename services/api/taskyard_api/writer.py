@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg2
@@ -19,7 +19,8 @@ import structlog
 
 from taskyard.database import Session
 from taskyard.errors import Fault, InvalidError, OverloadedError, TaskyardError, UnavailableError
-from taskyard.statements import submission
+from taskyard.statements import audit, submission
+from taskyard.statements.audit import Deed
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
 from taskyard_api.metrics import SubmissionMetrics
 
@@ -37,6 +38,7 @@ class _Submission:
     size_bytes: int
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Records]"
+    deed: Deed | None
 
 
 class Writer:
@@ -75,8 +77,8 @@ class Writer:
         self._thread.join()
         self._session.close()
 
-    async def record(self, tasks: Sequence[NewTask], size_bytes: int) -> Records:
-        """Record `tasks` together, durably; return what became of each.
+    async def record(self, tasks: Sequence[NewTask], size_bytes: int, deed: Deed | None = None) -> Records:
+        """Record `tasks` together, durably, and `deed` with their ids; return what became of each.
 
         Raises:
             OverloadedError: too much waits already; nothing was recorded.
@@ -89,7 +91,7 @@ class Writer:
             full = self._tasks + len(tasks) > self._max_tasks or self._bytes + size_bytes > self._max_bytes
             if (full and self._line) or self._stopping:
                 raise OverloadedError("too many tasks wait to be recorded; send this one again a little later")
-            self._line.append(_Submission(tasks, size_bytes, loop, future))
+            self._line.append(_Submission(tasks, size_bytes, loop, future, deed))
             self._tasks += len(tasks)
             self._bytes += size_bytes
             self._changed.notify()
@@ -135,13 +137,12 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Submission]) -> list[Records]:
         tasks = [task for submission in batch for task in submission.tasks]
-        if any(task.idempotency_key for task in tasks):
-            with self._session.transaction() as cursor:
-                records = submission.insert(cursor, tasks)
-        else:
-            records = self._session.run(submission.insert, tasks)
-        rest = iter(records)
-        return [[next(rest) for _ in submission.tasks] for submission in batch]
+        if not any(one.deed for one in batch) and not any(task.idempotency_key for task in tasks):
+            return _divided(batch, self._session.run(submission.insert, tasks))
+        with self._session.transaction() as cursor:
+            records = _divided(batch, submission.insert(cursor, tasks))
+            audit.record(cursor, _deeds(batch, records))
+        return records
 
     def _commit_alone(self, one: _Submission) -> Records | TaskyardError:
         """Record one submission of a batch that PostgreSQL refused, so that the others do not suffer for it."""
@@ -150,8 +151,9 @@ class Writer:
         except UnavailableError as error:
             return error
         except psycopg2.Error as error:
-            log.warning("PostgreSQL refused a submission", error=str(error))
-            return InvalidError(Fault("body", f"PostgreSQL refuses it: {str(error).splitlines()[0]}"))
+            [reason, *_] = str(error).splitlines()  # what follows shows the row: payloads, secrets
+            log.warning("PostgreSQL refused a submission", error=reason)
+            return InvalidError(Fault("body", f"PostgreSQL refuses it: {reason}"))
 
     def _answer(self, batch: Sequence[_Submission], answers: Sequence[Records | TaskyardError]) -> None:
         loop = batch[0].loop
@@ -163,6 +165,22 @@ class Writer:
             for one in answer
         ):
             self._on_queued()
+
+
+def _divided(batch: Sequence[_Submission], records: Records) -> list[Records]:
+    """Return what became of the tasks of each submission."""
+    rest = iter(records)
+    return [[next(rest) for _ in submission.tasks] for submission in batch]
+
+
+def _deeds(batch: Sequence[_Submission], records: Sequence[Records]) -> list[Deed]:
+    """Return what is to be audited: the submissions that recorded anything, with the ids."""
+    deeds = []
+    for one, recorded in zip(batch, records, strict=True):
+        task_ids = tuple(task.id for task in recorded if isinstance(task, Recorded))
+        if one.deed is not None and task_ids:
+            deeds.append(replace(one.deed, task_ids=task_ids))
+    return deeds
 
 
 def _settle(futures: "Sequence[asyncio.Future[Records]]", answers: Sequence[Records | TaskyardError]) -> None:

@@ -3,13 +3,16 @@
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
 from taskyard.errors import HandlerLoadError
+from taskyard.redaction import MAX_NAMES, Redaction
+from taskyard.redaction import NAME_PATTERN as SECRET_PATTERN
 from taskyard.retry import RetryPolicy
 
 P = ParamSpec("P")
@@ -21,9 +24,12 @@ MAX_TIMEOUT_S: Final = 7 * 24 * 3600.0
 MAX_ATTEMPTS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
-    """A sort of task: its handler, what it takes, and its defaults. `payload` is None where the handler takes none."""
+    """A sort of task: its handler, what it takes, and its defaults. `payload` is None where the handler takes none.
+
+    `redact` names the members of payload and result that are secret.
+    """
 
     name: str
     handler: Callable[..., Any]
@@ -33,6 +39,12 @@ class Kind:
     max_attempts: int
     retry: RetryPolicy
     description: str
+    redact: tuple[str, ...] = ()
+
+    @cached_property
+    def redaction(self) -> Redaction:
+        """What of its payloads and results is secret."""
+        return Redaction(self.redact)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the payload, as the catalogue shows it."""
@@ -50,12 +62,16 @@ def task(
     max_attempts: int = 5,
     retry: RetryPolicy | None = None,
     description: str = "",
+    redact: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare the function below as the handler of the kind `name`.
 
     The function takes a `Context`, then optionally the payload, whose annotation pydantic checks it against; it may be
     `async`. What it returns (JSON, or a pydantic model) is the task's result. The description defaults to the first
     line of the docstring.
+
+    `redact` names members of payload and result that are secret: `password` at any depth, `card.number` from the root
+    on. Answers show them only to those who may read payloads; error messages, tracebacks and logs to nobody.
 
     Raises:
         HandlerLoadError: the name is taken or malformed, a limit is out of range, or the signature does not fit.
@@ -64,6 +80,7 @@ def task(
     def declare(handler: Callable[P, R]) -> Callable[P, R]:
         where = f"{handler.__module__}.{handler.__qualname__}"
         _check_limits(where, name, queue, timeout_s, max_attempts)
+        _check_secrets(where, redact)
         _check_free(where, name)
         _declared[name] = Kind(
             name=name,
@@ -74,6 +91,7 @@ def task(
             max_attempts=max_attempts,
             retry=retry or RetryPolicy(),
             description=description or (inspect.getdoc(handler) or "").partition("\n")[0],
+            redact=tuple(redact),
         )
         return handler
 
@@ -88,6 +106,14 @@ def _check_limits(where: str, name: str, queue: str, timeout_s: float, max_attem
         raise HandlerLoadError(f"{where}: timeout_s must be over 0 and at most {MAX_TIMEOUT_S:.0f}")
     if not 1 <= max_attempts <= MAX_ATTEMPTS:
         raise HandlerLoadError(f"{where}: max_attempts must be from 1 to {MAX_ATTEMPTS}")
+
+
+def _check_secrets(where: str, redact: Sequence[str]) -> None:
+    if isinstance(redact, str) or len(redact) > MAX_NAMES:
+        raise HandlerLoadError(f"{where}: redact is a list of up to {MAX_NAMES} names")
+    for name in redact:
+        if not re.fullmatch(SECRET_PATTERN, name):
+            raise HandlerLoadError(f"{where}: redact names members, such as 'password' or 'card.number', not {name!r}")
 
 
 def _check_free(where: str, name: str) -> None:

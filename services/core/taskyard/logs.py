@@ -5,12 +5,17 @@ What is bound with `structlog.contextvars` (a request's id, a task's id, kind an
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import structlog
 
 from taskyard.log_counts import COUNTS
+from taskyard.redaction import NO_SECRETS, Secrets
 from taskyard.settings import ProcessSettings
+
+_hidden: Secrets = NO_SECRETS
 
 
 class _CountedHandler(logging.StreamHandler[TextIO]):
@@ -37,12 +42,23 @@ def configure(settings: ProcessSettings, service: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, _without_secrets],
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     for chatty in ("alembic", "amqp", "kombu", "celery.redirected", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def hiding(secrets: Secrets) -> Iterator[None]:
+    """Keep `secrets` out of all that this process logs, from any thread, as long as the block runs."""
+    global _hidden  # noqa: PLW0603 - a child runs one attempt at a time, and its threads log for it
+    before, _hidden = _hidden, secrets
+    try:
+        yield
+    finally:
+        _hidden = before
 
 
 def _rendering(service: str, *, readable: bool) -> list[Any]:
@@ -65,6 +81,10 @@ def _configure_structlog(shared: list[Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _without_secrets(_logger: Any, _method: str, line: Any) -> str:
+    return _hidden.scrub(str(line))
 
 
 def _service(name: str) -> Any:

@@ -42,6 +42,7 @@ def catalogue_entry(kind: Kind) -> dict[str, object]:
         "max_attempts": kind.max_attempts,
         **{f"retry_{key}": value for key, value in retry.items()},
         "payload_schema": kind.schema(),
+        "redact": kind.redact,
     }
 
 

@@ -17,11 +17,13 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
+from taskyard import logs
 from taskyard.context import Context, Discard, Interrupted, Retry, TaskCancelled, TaskTimedOut
 from taskyard.documents import storable
 from taskyard.errors import InvalidError
 from taskyard.handlers import Kind
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Outcome, Succeeded
+from taskyard.redaction import Secrets
 from taskyard.results import to_text
 from taskyard.statements.claims import Claim
 from taskyard.states import Reason
@@ -49,34 +51,48 @@ class Runner:
         signal.signal(signal.SIGALRM, self._on_alarm)
 
     def run(self, kind: Kind, claim: Claim) -> Outcome:
-        """Run the handler of `kind` on what was claimed, and name how it ended. Raises nothing."""
+        """Run the handler of `kind` on what was claimed, and name how it ended. Raises nothing.
+
+        What the payload has that is secret stands neither in the outcome's error nor in what is logged meanwhile.
+        """
+        secrets = kind.redaction.secrets(claim.payload)
+        with logs.hiding(secrets):
+            return self._run(kind, claim, secrets)
+
+    def _run(self, kind: Kind, claim: Claim, secrets: Secrets) -> Outcome:
         try:
             arguments = () if kind.payload is None else (kind.payload.validate_json(orjson.dumps(claim.payload)),)
         except ValidationError as error:
-            return Failed(Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _broken_rules(error)), permanent=True)
+            return Failed(
+                Reason.INVALID_PAYLOAD, ErrorReport("ValidationError", _broken_rules(error, secrets)), permanent=True
+            )
         except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
-            return Failed(Reason.INVALID_PAYLOAD, _report(error), permanent=True)
+            return Failed(Reason.INVALID_PAYLOAD, _report(error, secrets), permanent=True)
         within = limit(claim.timeout_s, self._max_task_s)
         self._slot.begin(claim.held, within)
         try:
-            return self._outcome(kind, claim, arguments, within)
+            return self._outcome(kind, claim, arguments, within, secrets)
         finally:
             self._slot.end()
 
-    def _outcome(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], within: Limit) -> Outcome:
+    def _outcome(
+        self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], within: Limit, secrets: Secrets
+    ) -> Outcome:
         try:
-            returned = self._call(kind, claim, arguments, within.seconds)
+            returned = self._call(kind, claim, arguments, within.seconds, secrets)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its attempt, not the child
-            return _ended_by(error, within)
+            return _ended_by(error, within, secrets)
         try:
             return Succeeded(to_text(returned))
         except InvalidError as error:
-            return Failed(Reason.INVALID_RESULT, ErrorReport("InvalidResult", _clip(str(error))), permanent=True)
+            return Failed(
+                Reason.INVALID_RESULT, ErrorReport("InvalidResult", _clip(str(error), secrets)), permanent=True
+            )
         except Exception as error:  # noqa: BLE001 - a user's serializer may raise anything
-            return Failed(Reason.INVALID_RESULT, _report(error), permanent=True)
+            return Failed(Reason.INVALID_RESULT, _report(error, secrets), permanent=True)
 
-    def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], limit_s: float) -> Any:
-        context = self._context(kind, claim, limit_s)
+    def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], limit_s: float, secrets: Secrets) -> Any:
+        context = self._context(kind, claim, limit_s, secrets)
         try:
             self._arm(claim, limit_s)
             returned = kind.handler(context, *arguments)
@@ -132,7 +148,7 @@ class Runner:
         finally:
             self._cancel_coroutine = None
 
-    def _context(self, kind: Kind, claim: Claim, limit_s: float) -> Context:
+    def _context(self, kind: Kind, claim: Claim, limit_s: float, secrets: Secrets) -> Context:
         held = claim.held
         return Context(
             id=held.task_id,
@@ -145,12 +161,12 @@ class Runner:
             log=structlog.get_logger("taskyard.handler").bind(
                 task_id=held.task_id, kind=kind.name, attempt=held.attempt
             ),
-            report=self._slot.report,
+            report=lambda fraction, note: self._slot.report(fraction, secrets.scrub(note)),
             is_cancelled=lambda: self._slot.is_cancelled(held),
         )
 
 
-def _ended_by(error: BaseException, within: Limit) -> Outcome:
+def _ended_by(error: BaseException, within: Limit, secrets: Secrets) -> Outcome:
     """Name the outcome of an attempt whose handler raised `error`."""
     outcome: Outcome
     match error:
@@ -159,21 +175,22 @@ def _ended_by(error: BaseException, within: Limit) -> Outcome:
         case TaskTimedOut():
             outcome = Failed(Reason.TIMEOUT, ErrorReport("TaskTimedOut", f"ran longer than {within}"))
         case Retry(after_s=after_s):
-            outcome = Failed(Reason.ERROR, _report(error, with_traceback=False), after_s=after_s)
+            outcome = Failed(Reason.ERROR, _report(error, secrets, with_traceback=False), after_s=after_s)
         case Discard():
-            outcome = Failed(Reason.DISCARDED, _report(error, with_traceback=False), permanent=True)
+            outcome = Failed(Reason.DISCARDED, _report(error, secrets, with_traceback=False), permanent=True)
         case _:
-            outcome = Failed(Reason.ERROR, _report(error))
+            outcome = Failed(Reason.ERROR, _report(error, secrets))
     return outcome
 
 
-def _broken_rules(error: ValidationError) -> str:
+def _broken_rules(error: ValidationError, secrets: Secrets) -> str:
     """Say what is wrong with a payload without repeating what stands in it."""
     rules = error.errors(include_input=False, include_url=False, include_context=False)
-    return _clip("; ".join(f"{'.'.join(map(str, rule['loc'])) or 'payload'}: {rule['msg']}" for rule in rules))
+    text = "; ".join(f"{'.'.join(map(str, rule['loc'])) or 'payload'}: {rule['msg']}" for rule in rules)
+    return _clip(text, secrets)
 
 
-def _report(error: BaseException, *, with_traceback: bool = True) -> ErrorReport:
+def _report(error: BaseException, secrets: Secrets, *, with_traceback: bool = True) -> ErrorReport:
     try:
         message = str(error)
     except Exception as broken:  # noqa: BLE001 - an exception whose text raises is still an outcome
@@ -183,11 +200,12 @@ def _report(error: BaseException, *, with_traceback: bool = True) -> ErrorReport
         try:
             # The first two frames are this module's own.
             frames = error.__traceback__ and error.__traceback__.tb_next and error.__traceback__.tb_next.tb_next
-            text = "".join(traceback.format_exception(type(error), error, frames))[-_TRACEBACK_CHARS:]
+            text = secrets.scrub("".join(traceback.format_exception(type(error), error, frames)))[-_TRACEBACK_CHARS:]
         except Exception:  # noqa: BLE001 - as above
             text = ""
-    return ErrorReport(type(error).__qualname__, _clip(message), storable(text))
+    return ErrorReport(type(error).__qualname__, _clip(message, secrets), storable(text))
 
 
-def _clip(text: str) -> str:
+def _clip(text: str, secrets: Secrets) -> str:
+    text = secrets.scrub(text)
     return storable(text if len(text) <= _MESSAGE_CHARS else text[: _MESSAGE_CHARS - 1] + "…")

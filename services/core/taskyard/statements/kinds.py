@@ -12,7 +12,10 @@ from taskyard.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class CataloguedKind:
-    """A kind as submitters see it: defaults, and the JSON Schema of its payload."""
+    """A kind as submitters see it: defaults, and the JSON Schema of its payload.
+
+    `redact` names the members of payload and result that only those see who may read payloads.
+    """
 
     name: str
     description: str
@@ -23,6 +26,7 @@ class CataloguedKind:
     retry_factor: float
     retry_longest_s: float
     payload_schema: dict[str, Any]
+    redact: list[str]
     announced_at: datetime
 
 
@@ -35,19 +39,19 @@ def announce(cursor: Cursor, kinds: Iterable[dict[str, Any]]) -> None:
     cursor.execute(
         """
         INSERT INTO kinds (name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor,
-                           retry_longest_s, payload_schema)
+                           retry_longest_s, payload_schema, redact)
         SELECT name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
-               payload_schema
+               payload_schema, redact
           FROM json_to_recordset(%s) AS kind (
                name text, description text, queue text, timeout_s double precision, max_attempts integer,
                retry_first_s double precision, retry_factor double precision, retry_longest_s double precision,
-               payload_schema jsonb)
+               payload_schema jsonb, redact text[])
          ORDER BY name
             ON CONFLICT (name) DO UPDATE
            SET (description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
-                payload_schema, announced_at)
+                payload_schema, redact, announced_at)
              = (excluded.description, excluded.queue, excluded.timeout_s, excluded.max_attempts, excluded.retry_first_s,
-                excluded.retry_factor, excluded.retry_longest_s, excluded.payload_schema, now())
+                excluded.retry_factor, excluded.retry_longest_s, excluded.payload_schema, excluded.redact, now())
         """,
         (orjson.dumps(rows).decode(),),
     )
@@ -58,7 +62,7 @@ def catalogue(cursor: Cursor) -> dict[str, CataloguedKind]:
     cursor.execute(
         """
         SELECT name, description, queue, timeout_s, max_attempts, retry_first_s, retry_factor, retry_longest_s,
-               payload_schema, announced_at
+               payload_schema, redact, announced_at
           FROM kinds ORDER BY name
         """
     )
