@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 from monitoring.inventory import INVENTORY
 from taskyard import errors
 from taskyard.metrics import registry as common
+from taskyard.settings import MigrationSettings
 from taskyard_api import problems
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.settings import ApiSettings
@@ -41,7 +42,8 @@ WORDS = {"TASKYARD_WORKER_NAME": "host and process", "TASKYARD_SMTP_PORT": "by `
 def settings_classes() -> list[type[BaseSettings]]:
     flower = importlib.import_module("taskyard.flower").FlowerSettings
     # Flower last: its DATABASE_URL, which it does not use, is described by the other parts.
-    return [ApiSettings, DispatcherSettings, WorkerSettings, HttpSettings, MailSettings, GuardSettings, flower]
+    parts = [ApiSettings, DispatcherSettings, WorkerSettings, HttpSettings, MailSettings, GuardSettings]
+    return [MigrationSettings, *parts, flower]
 
 
 def documented_settings() -> Iterator[tuple[str, str]]:

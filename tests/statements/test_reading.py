@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from statements import factories as f
-from taskyard.statements import reading
+from taskyard.statements import reading, windows
 from taskyard.statements.reading import Filter
 from taskyard.states import Status
 
@@ -52,7 +52,7 @@ def test_time_narrows_exactly(session):
 
 
 def test_a_page_looks_at_a_bounded_number_of_rows_and_says_where_to_go_on(session, monkeypatch):
-    monkeypatch.setattr(reading, "EXAMINED", 5)
+    monkeypatch.setattr(windows, "EXAMINED", 5)
     [rare] = f.insert(session, 1, name="rare")
     f.insert(session, 12)
     first = session.run(reading.page, Filter(name="rare"), 10)

@@ -52,7 +52,18 @@ class Caller:
         """Return whether the caller has `scope`."""
         return scope in self.scopes
 
-    def did(self, action: Action, *, task_ids: tuple[int, ...] = (), queue: str | None = None, **detail: Any) -> Deed:
+    def submitted(self, action: Action) -> Deed | None:
+        """Return what is to be audited of a submission: only where keys tell who it was."""
+        return None if self.is_anonymous else self.did(action)
+
+    def did(
+        self,
+        action: Action,
+        *,
+        task_ids: tuple[int, ...] = (),
+        queue: str | None = None,
+        detail: dict[str, Any] | None = None,
+    ) -> Deed:
         """Return what is to be audited of something that the caller does."""
         return Deed(
             self.actor,
@@ -61,7 +72,7 @@ class Caller:
             queue=queue,
             source=self.source,
             request_id=self.request_id,
-            detail=detail or None,
+            detail=detail,
         )
 
 

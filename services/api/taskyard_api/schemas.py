@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from taskyard.documents import text_fault
 from taskyard.handlers import MAX_ATTEMPTS, MAX_TIMEOUT_S, NAME_PATTERN
+from taskyard.statements.audit import Entry
 from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
 from taskyard.statements.reading import Attempt, Task, TaskSummary
@@ -152,6 +153,13 @@ class TaskPage(BaseModel):
     """
 
     tasks: list[TaskSummary]
+    next_cursor: str | None
+
+
+class AuditPage(BaseModel):
+    """What was done, newest first. `next_cursor` is as with tasks."""
+
+    entries: list[Entry]
     next_cursor: str | None
 
 

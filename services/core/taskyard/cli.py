@@ -1,18 +1,18 @@
 """The command `taskyard`: what concerns the whole installation. Each part has a command of its own beside it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from taskyard import schema
+from taskyard import keys_command, schema
 from taskyard.database import Session
-from taskyard.errors import TaskyardError
-from taskyard.settings import DatabaseSettings
+from taskyard.explaining import explaining
+from taskyard.issuing import Person, record_first
+from taskyard.settings import DatabaseSettings, MigrationSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app.add_typer(keys_command.app, name="keys")
 
 
 @app.callback()
@@ -29,10 +29,16 @@ def migrate(
     """Bring the tables in DATABASE_URL to this version; newer ones stay. Safe to run many times, also at once.
 
     The roles taskyard_api, taskyard_dispatcher, taskyard_worker and taskyard_guard, those that exist, get what each
-    part needs of the tables, and nothing else.
+    part needs of the tables, and nothing else. The API key TASKYARD_FIRST_KEY is recorded where it is not known yet.
     """
-    with _explaining("taskyard migrate"):
-        version = schema.migrate(DatabaseSettings().database_url.get_secret_value(), wait_s, make_roles=make_roles)
+    settings = MigrationSettings()
+    url = settings.database_url.get_secret_value()
+    with explaining("taskyard migrate"):
+        version = schema.migrate(url, wait_s, make_roles=make_roles)
+        if first_key := settings.first_key.get_secret_value():
+            with Session(url, "taskyard migrate").transaction() as cursor:
+                is_new = record_first(cursor, first_key, Person.of_this_process())
+            typer.echo("The first key is recorded." if is_new else "The first key is known.")
     typer.echo(f"The tables are at version {version}.")
     if version > schema.REVISION:
         typer.echo(f"That is newer than version {schema.REVISION}, which this program brings: nothing was changed.")
@@ -43,20 +49,10 @@ def wait_for_schema(
     wait_s: Annotated[float, typer.Option(min=0.0, help="Seconds to wait at most.")] = 300.0,
 ) -> None:
     """Wait until the tables in DATABASE_URL are at this version or a newer one, for others to bring them there."""
-    with _explaining("taskyard wait-for-schema"):
+    with explaining("taskyard wait-for-schema"):
         session = Session(DatabaseSettings().database_url.get_secret_value(), "taskyard wait-for-schema")
         version = schema.wait_until_usable(session, wait_s, lambda cause: typer.echo(f"Waits: {cause}", err=True))
     typer.echo(f"The tables are at version {version}.")
-
-
-@contextmanager
-def _explaining(what: str) -> Iterator[None]:
-    """Say in one line what went wrong, and end with status 1."""
-    try:
-        yield
-    except TaskyardError as error:
-        typer.echo(f"{what}: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()

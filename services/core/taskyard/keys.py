@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +31,12 @@ class Scope(StrEnum):
     PAYLOAD_READ = "payload:read"
     QUEUES_ADMIN = "queues:admin"
     ADMIN = "admin"
+
+
+def known(scopes: Iterable[str]) -> frozenset[Scope]:
+    """Return those of `scopes` that this version knows."""
+    words = set(scopes)
+    return frozenset(scope for scope in Scope if scope.value in words)
 
 
 def implied(scopes: frozenset[Scope]) -> frozenset[Scope]:

@@ -61,6 +61,12 @@ class DatabaseSettings(ProcessSettings):
     )
 
 
+class MigrationSettings(DatabaseSettings):
+    """What `taskyard migrate` brings besides the tables."""
+
+    first_key: SecretStr = Field(SecretStr(""), description="an API key with the scope admin, to be recorded")
+
+
 class BrokerSettings(DatabaseSettings):
     """Where the buffer is, for the parts that talk to it."""
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Response
 from taskyard.database import Cursor
 from taskyard.errors import NotFoundError
 from taskyard.handlers import NAME_PATTERN
-from taskyard.statements import kinds, queues
+from taskyard.statements import audit, kinds, queues
 from taskyard.statements.kinds import CataloguedKind
 from taskyard.statements.queues import Queue
-from taskyard_api.access import requires
+from taskyard_api.access import Caller, CallerDep, requires
 from taskyard_api.metrics import Action
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
@@ -81,12 +81,12 @@ async def read_queue(name: NameInPath, parts: PartsDep) -> Response:
     responses={200: {"model": Queue}, **documented(400, 404, 413, 415, 422)},
     dependencies=[requires("queues:admin")],
 )
-async def change_queue(name: NameInPath, wanted: QueueChange, parts: PartsDep) -> Response:
+async def change_queue(name: NameInPath, wanted: QueueChange, parts: PartsDep, caller: CallerDep) -> Response:
     """Change a queue. While it is paused none of its tasks is started; what runs goes on."""
     changes = wanted.model_dump(exclude_unset=True)
     with parts.metrics.acting(_action(changes)):
         await _existing(parts, name)
-        await parts.readers.transact(_change, name, changes)
+        await parts.readers.transact(_change, name, changes, caller)
     parts.waker.wake()
     return answer(await _existing(parts, name))
 
@@ -105,8 +105,10 @@ def _action(changes: dict[str, Any]) -> Action:
     return "pause" if changes["paused"] else "resume"
 
 
-def _change(cursor: Cursor, name: str, changes: dict[str, Any]) -> None:
+def _change(cursor: Cursor, name: str, changes: dict[str, Any], caller: Caller) -> None:
     if "paused" in changes:
         queues.set_paused(cursor, name, paused=changes["paused"])
     if "dispatch_window" in changes:
         queues.set_dispatch_window(cursor, name, changes["dispatch_window"])
+    if changes:
+        audit.record(cursor, [caller.did(audit.Action.QUEUE_EDIT, queue=name, detail=changes)])

@@ -1,8 +1,5 @@
 """GET /tasks, GET /tasks/{id} and its attempts."""
 
-import base64
-import binascii
-import re
 from dataclasses import asdict
 from typing import Annotated, Final, Literal
 
@@ -10,10 +7,11 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import FiniteFloat
 
 from taskyard.documents import text_fault
-from taskyard.errors import Fault, InvalidError, NotFoundError
+from taskyard.errors import InvalidError, NotFoundError
 from taskyard.statements import reading
 from taskyard.statements.reading import Filter
 from taskyard.states import FINAL, Status
+from taskyard_api import cursors
 from taskyard_api.access import requires
 from taskyard_api.parts import PartsDep, answer
 from taskyard_api.problems import documented
@@ -22,7 +20,6 @@ from taskyard_api.schemas import Attempts, RunAt, TaskPage, TaskWithAttempts, Wo
 router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:read")])
 
 LONGEST_WAIT_S: Final = 60.0
-_CURSOR: Final = re.compile(r"id<(\d{1,18})")
 TaskId = Annotated[int, Path(ge=1, le=2**63 - 1, description="the task's id")]
 
 
@@ -91,28 +88,12 @@ async def list_tasks(  # noqa: PLR0913, PLR0917 - each is a query parameter
         name=name,
         created_from=created_from,
         created_until=created_until,
-        before_id=None if cursor is None else _read_cursor(cursor),
+        before_id=cursors.read(cursor),
     )
     page = await parts.readers.run(reading.page, wanted, limit)
-    following = None if page.next_before_id is None else _write_cursor(page.next_before_id)
-    return answer({"tasks": page.tasks, "next_cursor": following})
+    return answer({"tasks": page.tasks, "next_cursor": cursors.write(page.next_before_id)})
 
 
 def no_task(task_id: int) -> NotFoundError:
     """Return the error that says that there is no such task."""
     return NotFoundError(f"there is no task {task_id}")
-
-
-def _write_cursor(before_id: int) -> str:
-    return base64.urlsafe_b64encode(f"id<{before_id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (ValueError, binascii.Error):
-        text = ""
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        raise InvalidError(Fault("query.cursor", "is no cursor; use `next_cursor` of the page before, unchanged"))
-    return int(found[1])

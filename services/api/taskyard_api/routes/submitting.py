@@ -8,9 +8,10 @@ from fastapi import APIRouter, Header, Request, Response
 
 from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, OverloadedError, UnavailableError
 from taskyard.statements import reading
+from taskyard.statements.audit import Action
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
-from taskyard_api.access import requires
+from taskyard_api.access import CallerDep, requires
 from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
@@ -35,12 +36,14 @@ IdempotencyKey = Annotated[
         **documented(400, 413, 415, 422),
     },
 )
-async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def submit(
+    submission: TaskSubmission, request: Request, parts: PartsDep, caller: CallerDep, key: IdempotencyKey = None
+) -> Response:
     """Record a task; it is never lost after this has answered 201."""
     size_bytes = len(await request.body())
     with _Counted(parts, [submission]) as counted:
         task = await parts.checker.complete(submission, size_bytes, key=idempotency_key(key))
-        [recorded] = await parts.writer.record([task], size_bytes)
+        [recorded] = await parts.writer.record([task], size_bytes, caller.submitted(Action.TASK_SUBMIT))
         if isinstance(recorded, KeyTaken):
             counted.result = "replayed"
             return await _replay(parts, task, recorded)
@@ -54,7 +57,7 @@ async def submit(submission: TaskSubmission, request: Request, parts: PartsDep, 
     responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 415, 422)},
 )
 async def submit_batch(
-    batch: BatchSubmission, request: Request, parts: PartsDep, key: IdempotencyKey = None
+    batch: BatchSubmission, request: Request, parts: PartsDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> Response:
     """Record all tasks of the batch, or none where one of them breaks a rule."""
     size_bytes = len(await request.body())
@@ -66,7 +69,7 @@ async def submit_batch(
             for index, submission in enumerate(batch.tasks)
         ]
         parts.checker.check_sizes(tasks, size_bytes)
-        recorded = await parts.writer.record(tasks, size_bytes)
+        recorded = await parts.writer.record(tasks, size_bytes, caller.submitted(Action.TASK_SUBMIT_BATCH))
     documents = [_task(task, one) for task, one in zip(tasks, recorded, strict=True) if isinstance(one, Recorded)]
     return answer({"tasks": documents}, HTTPStatus.CREATED)
 

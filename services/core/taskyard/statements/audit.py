@@ -9,12 +9,7 @@ from typing import Any, Final
 import orjson
 
 from taskyard.database import Cursor
-
-EXAMINED: Final = 20_000
-"""How many rows one page looks at: what bounds its cost, however rare the rows are that it looks for."""
-
-_SLACK: Final = 10_000
-"""Ids are given out nearly, not exactly, in the order of `at`: so far around it is searched."""
+from taskyard.statements import windows
 
 
 class Action(StrEnum):
@@ -86,7 +81,7 @@ class Filter:
 class Page:
     """Rows, newest first. `next_before_id` is where the next page starts; None: there is none.
 
-    A page may be short, even empty, and still have a next one: it looked at `EXAMINED` rows and found no more.
+    A page may be short, even empty, and still have a next one: it looked at `windows.EXAMINED` rows and found no more.
     """
 
     entries: list[Entry]
@@ -95,15 +90,25 @@ class Page:
 
 _COLUMNS: Final = ", ".join(column.name for column in fields(Entry))
 
-# A task is the first of a row's, or somewhere in that of a batch; each has an index that finds it.
+# A task is the first of a row's, or somewhere in that of a batch; each has an index that finds it. The array has them
+# looked up before anything else is thought of, whatever PostgreSQL believes how many there are.
 _OF_TASK: Final = """
-    id IN (SELECT id FROM audit WHERE task_ids <> '{}' AND task_ids[1] = %(task_id)s
-            UNION
-           SELECT id FROM audit
-            WHERE cardinality(task_ids) > 1
-              AND int8range(task_ids[1], task_ids[cardinality(task_ids)], '[]') @> %(task_id)s::bigint
-              AND %(task_id)s = ANY(task_ids))
+    id = ANY(ARRAY(
+        SELECT id FROM audit WHERE task_ids <> '{}' AND task_ids[1] = %(task_id)s
+         UNION
+        SELECT id FROM audit
+         WHERE cardinality(task_ids) > 1
+           AND int8range(task_ids[1], task_ids[cardinality(task_ids)], '[]') @> %(task_id)s::bigint
+           AND %(task_id)s = ANY(task_ids)))
 """
+
+
+_BOUNDS: Final = {
+    "task_id": _OF_TASK,
+    "before_id": "id < %(before_id)s",
+    "at_from": windows.since("audit", "at", "at_from"),
+    "at_until": windows.until("audit", "at", "at_until"),
+}
 
 
 def record(cursor: Cursor, deeds: Sequence[Deed]) -> None:
@@ -136,43 +141,17 @@ def record(cursor: Cursor, deeds: Sequence[Deed]) -> None:
 
 
 def page(cursor: Cursor, wanted: Filter, limit: int) -> Page:
-    """Return a page of at most `limit` rows. Its cost is bounded by `EXAMINED` rows. Locks nothing.
-
-    Conditions that an index holds choose the rows to examine; the others judge those rows.
-    """
-    conditions, rest, values = _conditions(wanted)
-    window = f"SELECT {_COLUMNS} FROM audit WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {EXAMINED}"
-    values["limit"] = limit + 1
-    cursor.execute(
-        f"SELECT {_COLUMNS} FROM ({window}) AS examined WHERE {' AND '.join(rest)} ORDER BY id DESC LIMIT %(limit)s",
-        values,
-    )
-    found = [Entry(*row) for row in cursor.fetchall()]
-    if len(found) > limit:
-        return Page(found[:limit], found[limit - 1].id)
-    if rest == ["true"]:
-        return Page(found, None)
-    cursor.execute(f"SELECT min(id), count(*) FROM ({window}) AS examined", values)
-    least, examined = cursor.fetchone() or (None, 0)
-    return Page(found, least if examined == EXAMINED else None)
+    """Return a page of at most `limit` rows. Its cost is bounded by `windows.EXAMINED` rows. Locks nothing."""
+    values = {column.name: value for column in fields(Filter) if (value := getattr(wanted, column.name)) is not None}
+    bounds = [condition for name, condition in _BOUNDS.items() if name in values]
+    judges = [f"{name} = %({name})s" for name in ("queue", "key_id", "actor", "action") if name in values]
+    if _is_rare(wanted):
+        bounds.append("action NOT IN ('task.submit', 'task.submit_batch')")  # as the index audit_rare_ix has it
+    rows, next_before_id = windows.page(cursor, f"SELECT {_COLUMNS} FROM audit", bounds, judges, values, limit)
+    return Page([Entry(*row) for row in rows], next_before_id)
 
 
-def _conditions(wanted: Filter) -> tuple[list[str], list[str], dict[str, Any]]:
-    """Return the conditions that bound what is examined, those that judge it, and their values."""
-    values = {column.name: getattr(wanted, column.name) for column in fields(Filter)}
-    is_rare = wanted.queue is not None or wanted.key_id is not None
-    is_rare = is_rare or (wanted.action is not None and wanted.action not in _FREQUENT)
-    bounds = {
-        "before_id": "id < %(before_id)s",
-        "task_id": _OF_TASK,
-        "at_from": f"""id >= coalesce((SELECT id FROM audit WHERE at >= %(at_from)s ORDER BY at LIMIT 1),
-                                      9223372036854775807) - {_SLACK} AND at >= %(at_from)s""",
-        "at_until": f"""id <= coalesce((SELECT id FROM audit WHERE at < %(at_until)s ORDER BY at DESC LIMIT 1), 0)
-                             + {_SLACK} AND at < %(at_until)s""",
-    }
-    judges = {column: f"{column} = %({column})s" for column in ("queue", "key_id", "actor", "action")}
-    conditions = [condition for name, condition in bounds.items() if values[name] is not None]
-    if is_rare:
-        conditions.append(f"action NOT IN ({', '.join(repr(action.value) for action in _FREQUENT)})")
-    rest = [condition for name, condition in judges.items() if values[name] is not None]
-    return conditions or ["true"], rest or ["true"], values
+def _is_rare(wanted: Filter) -> bool:
+    """Whether no submission can be what is looked for: an index has the other rows apart."""
+    names_other = wanted.queue is not None or wanted.key_id is not None
+    return names_other or (wanted.action is not None and wanted.action not in _FREQUENT)

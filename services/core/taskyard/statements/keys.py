@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from taskyard.database import Cursor
-from taskyard.keys import Scope
+from taskyard.keys import Scope, known
 
 _COLUMNS: Final = "id, name, scopes, rate_per_s, created_at, created_by, expires_at, revoked_at, last_used_at"
 
@@ -78,7 +78,7 @@ def credentials(cursor: Cursor, ids: Collection[str]) -> dict[str, Credential]:
         (list(ids),),
     )
     return {
-        id_: Credential(id_, bytes(hash_), _known(scopes), rate_per_s, valid_s, is_revoked)
+        id_: Credential(id_, bytes(hash_), known(scopes), rate_per_s, valid_s, is_revoked)
         for id_, hash_, scopes, rate_per_s, valid_s, is_revoked in cursor.fetchall()
     }
 
@@ -117,7 +117,3 @@ def note_uses(cursor: Cursor, ids: Iterable[str]) -> None:
         """,
         (sorted(ids),),
     )
-
-
-def _known(scopes: Iterable[str]) -> frozenset[Scope]:
-    return frozenset(scope for scope in Scope if scope.value in set(scopes))

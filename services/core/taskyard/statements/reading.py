@@ -6,13 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskyard.database import Cursor
+from taskyard.statements import windows
 from taskyard.states import FINAL, Reason, Status
-
-EXAMINED: Final = 20_000
-"""How many rows one page looks at: what bounds its cost, however rare the tasks are that it looks for."""
-
-_SLACK: Final = 10_000
-"""Ids are given out and committed nearly, not exactly, in the order of created_at: so far around it is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +79,7 @@ class Filter:
 class Page:
     """Tasks, newest first. `next_before_id` is where the next page starts; None: there is none.
 
-    A page may be short, even empty, and still have a next one: it looked at `EXAMINED` rows and found no more.
+    A page may be short, even empty, and still have a next one: it looked at `windows.EXAMINED` rows and found no more.
     """
 
     tasks: list[TaskSummary]
@@ -135,30 +130,16 @@ def finished_among(cursor: Cursor, task_ids: Sequence[int]) -> list[int]:
 
 
 def page(cursor: Cursor, wanted: Filter, limit: int) -> Page:
-    """Return a page of at most `limit` tasks. Its cost is bounded by `EXAMINED` rows.
-
-    Conditions that an index holds in the order of ids choose the rows to examine; the others judge those rows.
-    """
-    conditions, rest, values = _conditions(wanted)
-    window = f"SELECT {_SUMMARY} FROM tasks WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {EXAMINED}"
-    values["limit"] = limit + 1
-    cursor.execute(
-        f"SELECT {_SUMMARY} FROM ({window}) AS examined WHERE {' AND '.join(rest)} ORDER BY id DESC LIMIT %(limit)s",
-        values,
-    )
-    found = [TaskSummary(*row) for row in cursor.fetchall()]
-    if len(found) > limit:
-        return Page(found[:limit], found[limit - 1].id)
-    if rest == ["true"]:
-        return Page(found, None)
-    cursor.execute(f"SELECT min(id), count(*) FROM ({window}) AS examined", values)
-    least, examined = cursor.fetchone() or (None, 0)
-    return Page(found, least if examined == EXAMINED else None)
+    """Return a page of at most `limit` tasks. Its cost is bounded by `windows.EXAMINED` rows."""
+    bounds, judges, values = _conditions(wanted)
+    rows, next_before_id = windows.page(cursor, f"SELECT {_SUMMARY} FROM tasks", bounds, judges, values, limit)
+    return Page([TaskSummary(*row) for row in rows], next_before_id)
 
 
 def _conditions(wanted: Filter) -> tuple[list[str], list[str], dict[str, Any]]:
     """Return the conditions that bound what is examined, those that judge it, and their values."""
-    conditions, rest = ["true"], ["true"]
+    conditions: list[str] = []
+    rest: list[str] = []
     values: dict[str, Any] = {}
 
     def add(to: list[str], condition: str, **bound: Any) -> None:
@@ -177,16 +158,6 @@ def _conditions(wanted: Filter) -> tuple[list[str], list[str], dict[str, Any]]:
     add(rest, "queue = %(queue)s", queue=wanted.queue)
     add(rest, "tags @> %(tags)s::text[]", tags=list(wanted.tags) or None)
     add(rest, "name = %(name)s", name=wanted.name)
-    add(
-        conditions,
-        f"""id >= coalesce((SELECT id FROM tasks WHERE created_at >= %(since)s ORDER BY created_at LIMIT 1),
-                           9223372036854775807) - {_SLACK} AND created_at >= %(since)s""",
-        since=wanted.created_from,
-    )
-    add(
-        conditions,
-        f"""id <= coalesce((SELECT id FROM tasks WHERE created_at < %(until)s ORDER BY created_at DESC LIMIT 1), 0)
-                  + {_SLACK} AND created_at < %(until)s""",
-        until=wanted.created_until,
-    )
+    add(conditions, windows.since("tasks", "created_at", "since"), since=wanted.created_from)
+    add(conditions, windows.until("tasks", "created_at", "until"), until=wanted.created_until)
     return conditions, rest, values
