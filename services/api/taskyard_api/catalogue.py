@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
 from taskyard.database import Cursor
 from taskyard.errors import Fault, InvalidError
+from taskyard.redaction import REDACTED, Redaction
 from taskyard.statements import kinds, queues
 from taskyard.statements.kinds import CataloguedKind
 from taskyard_api.metrics import UNKNOWN, SubmissionMetrics
@@ -18,6 +20,8 @@ _FRESH_S: Final = 2.0
 _MISSED_S: Final = 0.2
 _FAULTS: Final = 10
 _MESSAGE_CHARS: Final = 300
+_COPIED: Final = f"is {REDACTED!r}, as answers show what is secret: send the value, or leave the payload as it is"
+_WHOLE: Final = Redaction((), whole=True)
 
 
 class CheckedKind:
@@ -25,17 +29,24 @@ class CheckedKind:
 
     def __init__(self, entry: CataloguedKind) -> None:
         self.entry = entry
+        self.redaction = Redaction(entry.redact)
         self._validator = Draft202012Validator(entry.payload_schema)
 
     def check(self, payload: Mapping[str, Any], field: str) -> None:
-        """Raise `InvalidError` with the places where `payload` breaks the kind's JSON Schema, the first few of them."""
-        faults = []
-        for error in self._validator.iter_errors(payload):
-            faults.append(Fault(field + _path(error.absolute_path), error.message[:_MESSAGE_CHARS]))
-            if len(faults) == _FAULTS:
-                break
-        if faults:
+        """Raise `InvalidError` with the first few places where `payload` breaks the kind's JSON Schema.
+
+        It does not say what stands in a secret member. `REDACTED` in one is a fault, too: it was copied from an answer.
+        """
+        copied = (Fault(place, _COPIED) for place in self.redaction.places(payload, field))
+        if faults := list(islice(chain(copied, self._broken_rules(payload, field)), _FAULTS)):
             raise InvalidError(*faults)
+
+    def _broken_rules(self, payload: Mapping[str, Any], field: str) -> Iterator[Fault]:
+        secrets = self.redaction.secrets(payload)
+        for error in self._validator.iter_errors(payload):
+            is_secret = self.redaction.covers(tuple(error.absolute_path))
+            message = f"is secret, and breaks the rule {error.validator!r}" if is_secret else error.message
+            yield Fault(field + _path(error.absolute_path), secrets.scrub(message)[:_MESSAGE_CHARS])
 
 
 class Catalogue:
@@ -63,6 +74,12 @@ class Catalogue:
                 Fault(field, f"no worker has announced the kind {name!r}; known are: {_listed(self._kinds)}")
             )
         return self._kinds[name]
+
+    async def redaction(self, kind: str) -> Redaction:
+        """Return what is secret in the documents of `kind`; all of it where nobody announced such a kind."""
+        await self._refresh(_FRESH_S)
+        known = self._kinds.get(kind)
+        return _WHOLE if known is None else known.redaction
 
     async def check_queue(self, name: str, field: str) -> None:
         """Raise `InvalidError` where there is no queue `name`."""

@@ -17,6 +17,7 @@ from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.routes.reading import TaskId, no_task
 from taskyard_api.schemas import TaskChange
+from taskyard_api.showing import shown
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:write")])
 
@@ -39,7 +40,7 @@ async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: P
         if changes:
             await parts.readers.transact(_edit, task_id, changes, caller)
             parts.waker.wake()
-    return answer(await _existing(parts, task_id))
+    return answer(await shown(parts, caller, await _existing(parts, task_id)))
 
 
 @router.delete(
@@ -66,7 +67,7 @@ async def cancel(task_id: TaskId, parts: PartsDep, caller: CallerDep) -> Respons
     """Cancel it: at once while it waits; while it runs its handler is told within a second."""
     with parts.metrics.acting("cancel"):
         await parts.readers.transact(_cancel, task_id, caller)
-    return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
+    return answer(await shown(parts, caller, await _existing(parts, task_id)), HTTPStatus.ACCEPTED)
 
 
 @router.post(
@@ -80,7 +81,7 @@ async def retry(task_id: TaskId, parts: PartsDep, caller: CallerDep) -> Response
     with parts.metrics.acting("retry"):
         await parts.readers.transact(_retry, task_id, caller)
     parts.waker.wake()
-    return answer(await _existing(parts, task_id), HTTPStatus.ACCEPTED)
+    return answer(await shown(parts, caller, await _existing(parts, task_id)), HTTPStatus.ACCEPTED)
 
 
 async def _existing(parts: Parts, task_id: int) -> Task:

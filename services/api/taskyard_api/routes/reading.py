@@ -12,10 +12,11 @@ from taskyard.statements import reading
 from taskyard.statements.reading import Filter
 from taskyard.states import FINAL, Status
 from taskyard_api import cursors
-from taskyard_api.access import requires
+from taskyard_api.access import CallerDep, requires
 from taskyard_api.parts import PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Attempts, RunAt, TaskPage, TaskWithAttempts, Word
+from taskyard_api.showing import shown
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:read")])
 
@@ -31,6 +32,7 @@ TaskId = Annotated[int, Path(ge=1, le=2**63 - 1, description="the task's id")]
 async def read(
     task_id: TaskId,
     parts: PartsDep,
+    caller: CallerDep,
     wait_s: Annotated[FiniteFloat, Query(ge=0, le=LONGEST_WAIT_S, description="wait so long for its end")] = 0.0,
     include: Annotated[Literal["attempts"] | None, Query(description="what to add: `attempts`")] = None,
 ) -> Response:
@@ -41,6 +43,7 @@ async def read(
         task = await parts.readers.run(reading.task, task_id)
     if task is None:
         raise no_task(task_id)
+    task = await shown(parts, caller, task)
     if include is None:
         return answer(task)
     return answer(asdict(task) | {"attempts": await parts.readers.run(reading.attempts, task_id)})

@@ -11,11 +11,12 @@ from taskyard.statements import reading
 from taskyard.statements.audit import Action
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
-from taskyard_api.access import CallerDep, requires
+from taskyard_api.access import Caller, CallerDep, requires
 from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
+from taskyard_api.showing import shown, shown_back
 from taskyard_api.submissions import idempotency_key
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:write")])
@@ -46,8 +47,12 @@ async def submit(
         [recorded] = await parts.writer.record([task], size_bytes, caller.submitted(Action.TASK_SUBMIT))
         if isinstance(recorded, KeyTaken):
             counted.result = "replayed"
-            return await _replay(parts, task, recorded)
-    return answer(_task(task, recorded), HTTPStatus.CREATED, {"Location": f"/tasks/{recorded.id}"})
+            return await _replay(parts, caller, task, recorded)
+    return answer(
+        _task(await shown_back(parts, caller, task), recorded),
+        HTTPStatus.CREATED,
+        {"Location": f"/tasks/{recorded.id}"},
+    )
 
 
 @router.post(
@@ -70,7 +75,11 @@ async def submit_batch(
         ]
         parts.checker.check_sizes(tasks, size_bytes)
         recorded = await parts.writer.record(tasks, size_bytes, caller.submitted(Action.TASK_SUBMIT_BATCH))
-    documents = [_task(task, one) for task, one in zip(tasks, recorded, strict=True) if isinstance(one, Recorded)]
+    documents = [
+        _task(await shown_back(parts, caller, task), one)
+        for task, one in zip(tasks, recorded, strict=True)
+        if isinstance(one, Recorded)
+    ]
     return answer({"tasks": documents}, HTTPStatus.CREATED)
 
 
@@ -97,7 +106,7 @@ class _Counted:
         self._parts.metrics.submissions.count(places, self.result)
 
 
-async def _replay(parts: Parts, task: NewTask, taken: KeyTaken) -> Response:
+async def _replay(parts: Parts, caller: Caller, task: NewTask, taken: KeyTaken) -> Response:
     """Answer a request whose key is taken: with its task, where it said the same."""
     if taken.request_hash != task.request_hash:
         raise KeyReusedError(
@@ -106,7 +115,7 @@ async def _replay(parts: Parts, task: NewTask, taken: KeyTaken) -> Response:
     found = await parts.readers.run(reading.task, taken.id)
     if found is None:
         raise NotFoundError(f"task {taken.id}, submitted with this Idempotency-Key, was deleted just now")
-    return answer(found, HTTPStatus.OK, {"Location": f"/tasks/{found.id}"})
+    return answer(await shown(parts, caller, found), HTTPStatus.OK, {"Location": f"/tasks/{found.id}"})
 
 
 def _task(task: NewTask, recorded: Recorded) -> dict[str, Any]:
