@@ -28,10 +28,13 @@ def queue_name(buffer: str) -> str:
     return buffer.removeprefix(QUEUE_PREFIX)
 
 
-def buffer(queue: str) -> Queue:
-    """Return the queue as kombu declares it: on the default exchange, quorum, nothing else."""
+def buffer(queue: str, *, declared: bool = True) -> Queue:
+    """Return the queue as kombu declares it: on the default exchange, quorum, nothing else.
+
+    Where not `declared`, it is one that somebody else declares.
+    """
     name = buffer_name(queue)
-    return Queue(name, Exchange(""), routing_key=name, queue_arguments=_QUORUM)
+    return Queue(name, Exchange(""), routing_key=name, queue_arguments=_QUORUM, no_declare=not declared)
 
 
 def dead_letters() -> Queue:
@@ -42,7 +45,7 @@ def dead_letters() -> Queue:
 
 def celery_app(url: str, queues: Iterable[str], settings: Mapping[str, Any] | None = None) -> Celery:
     """Build the Celery app that consumes `queues`; `settings` are added to, or replace, those of all parts."""
-    buffers = [buffer(queue) for queue in queues]
+    buffers = [buffer(queue, declared=False) for queue in queues]
     app = Celery("taskyard", broker=url, set_as_current=False)
     app.conf.update(
         # Queues: only those named, and nothing of Celery's own that PostgreSQL does better.

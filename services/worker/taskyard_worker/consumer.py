@@ -12,6 +12,8 @@ from typing import Any, Final
 import structlog
 from celery.worker.consumer import Consumer
 
+from taskyard_worker.buffers import await_buffers
+
 _SHOWN_CHARS: Final = 500
 
 log = structlog.get_logger(__name__)
@@ -28,6 +30,11 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
     turned_at: float = 0.0
     """When the event loop last turned, on the monotonic clock."""
+
+    def update_strategies(self) -> None:
+        """Wait for the queues: what Celery calls first whenever it is about to consume them."""
+        await_buffers(self.connection, self.app.amqp.queues.consume_from.values())
+        super().update_strategies()
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Take part in each turn of the event loop."""
