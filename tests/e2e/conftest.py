@@ -8,7 +8,7 @@ from e2e.stack import Stack, stack
 
 
 @pytest.fixture
-def taskyard(database_url, rabbitmq, tmp_path) -> Iterator[Stack]:
+def taskyard(database_url, postgresql, rabbitmq, tmp_path) -> Iterator[Stack]:
     """Nothing runs yet: the test starts what it needs."""
-    with stack(database_url, rabbitmq, tmp_path) as made:
+    with stack(database_url, postgresql, rabbitmq, tmp_path) as made:
         yield made

@@ -13,7 +13,10 @@ from typing import Any
 
 import httpx
 import psutil
+from sqlalchemy.engine import make_url
 
+from taskyard.grants import role_of
+from taskyard.local.postgresql import PostgreSQL
 from taskyard.local.rabbitmq import RabbitMQ
 from waiting import eventually
 
@@ -77,14 +80,14 @@ class Part:
 class Stack:
     """Taskyard on one machine. Parts are started on request; all that were are ended at the end."""
 
-    def __init__(self, database_url: str, rabbitmq: RabbitMQ, folder: Path) -> None:
+    def __init__(self, database_url: str, postgresql: PostgreSQL, rabbitmq: RabbitMQ, folder: Path) -> None:
+        self.database = make_url(database_url).database
+        self.postgresql = postgresql
         self.rabbitmq = rabbitmq
         self.folder = folder
         self.port = free_port()
         self.parts: list[Part] = []
         self.environment = {
-            "DATABASE_URL": database_url,
-            "CELERY_BROKER_URL": rabbitmq.url,
             "PYTHONPATH": str(HERE),
             "TASKYARD_HANDLERS": "handlers_under_test",
             "TASKYARD_API_PORT": str(self.port),
@@ -96,9 +99,16 @@ class Stack:
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=65)
 
+    def logins(self, name: str) -> dict[str, str]:
+        """Return the addresses of the servers with the login of a part, which may do there no more than it needs."""
+        own = make_url(self.postgresql.url_of(role_of(name))).set(database=self.database)
+        broker = {} if name == "api" else {"CELERY_BROKER_URL": self.rabbitmq.url_of(name)}
+        return {"DATABASE_URL": own.render_as_string(hide_password=False), **broker}
+
     def part(self, name: str, **environment: str) -> Part:
         number = len(self.parts) + 1
-        part = Part(name, {**self.environment, **environment}, self.folder / f"{number}-{name}.log")
+        settings = {**self.environment, **self.logins(name), **environment}
+        part = Part(name, settings, self.folder / f"{number}-{name}.log")
         if name == "worker":
             part.environment.setdefault("TASKYARD_WORKER_NAME", f"w{number}")
         self.parts.append(part)
@@ -165,11 +175,11 @@ class Stack:
 
 
 @contextmanager
-def stack(database_url: str, rabbitmq: RabbitMQ, folder: Path) -> Iterator[Stack]:
+def stack(database_url: str, postgresql: PostgreSQL, rabbitmq: RabbitMQ, folder: Path) -> Iterator[Stack]:
     """Give a stack on empty queues; end its processes at the end, and print their logs."""
     for queue in ("tasks.default", "tasks.elsewhere", "dlq.tasks"):
         rabbitmq.delete_queue(queue)
-    made = Stack(database_url, rabbitmq, folder)
+    made = Stack(database_url, postgresql, rabbitmq, folder)
     try:
         yield made
     finally:

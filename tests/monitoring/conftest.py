@@ -33,10 +33,10 @@ def database(postgresql, template) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(database, rabbitmq, tmp_path_factory) -> Iterator[Prometheus]:
+def prometheus(database, postgresql, rabbitmq, tmp_path_factory) -> Iterator[Prometheus]:
     """A Prometheus that scrapes a run of everything, in which all that can be counted has happened."""
     folder = tmp_path_factory.mktemp("monitoring")
-    with stack(database, rabbitmq, folder) as taskyard:
+    with stack(database, postgresql, rabbitmq, folder) as taskyard:
         jobs = [
             _job("api", taskyard.part("api", **_metrics())),
             _job("dispatcher", taskyard.part("dispatcher", **_metrics(), TASKYARD_CANARY_S="1")),

@@ -13,10 +13,16 @@ from psycopg2 import sql
 from taskyard.database import Cursor
 from taskyard.errors import TaskyardError
 
-API: Final = "taskyard_api"
-DISPATCHER: Final = "taskyard_dispatcher"
-WORKER: Final = "taskyard_worker"
-GUARD: Final = "taskyard_guard"
+
+def role_of(part: str) -> str:
+    """Return the role of a part, such as `api`."""
+    return f"taskyard_{part}"
+
+
+API: Final = role_of("api")
+DISPATCHER: Final = role_of("dispatcher")
+WORKER: Final = role_of("worker")
+GUARD: Final = role_of("guard")
 ROLES: Final = (API, DISPATCHER, WORKER, GUARD)
 
 _READ: Final = ("SELECT",)
@@ -74,7 +80,7 @@ GRANTS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "ready": ("SELECT", "INSERT", "UPDATE", "DELETE"),
         "attempts": ("SELECT", "INSERT", "DELETE"),
         "kinds": _READ,
-        "queues": _READ,
+        "queues": ("SELECT", "INSERT (name)"),  # where an unfinished task names one that there is not
         "counters": ("SELECT", "INSERT", "UPDATE"),
         "moves": ("SELECT", "INSERT", "DELETE"),
         "passes": ("SELECT", "INSERT", "UPDATE", "DELETE"),
@@ -87,7 +93,7 @@ GRANTS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
             "SELECT",
             f"UPDATE ({_STATUS}, attempt, worker, started_at, lease_until, progress_note)",
         ),
-        "ready": ("SELECT (task_id)", "DELETE"),
+        "ready": ("SELECT (task_id, attempt)", "DELETE"),
         "attempts": ("INSERT",),
         "kinds": ("SELECT", "INSERT", "UPDATE"),
         "queues": ("SELECT", "INSERT (name)"),
@@ -107,9 +113,20 @@ TABLES: Final = sorted({table for tables in GRANTS.values() for table in tables}
 
 
 class RolesError(TaskyardError):
-    """The roles cannot be made by this user."""
+    """The roles are not there, or cannot be made by this user."""
 
     code = "roles"
+
+
+def require_roles(cursor: Cursor) -> None:
+    """Do nothing where all roles exist.
+
+    Raises:
+        RolesError: some do not.
+    """
+    cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(ROLES),))
+    if missing := set(ROLES) - {role for (role,) in cursor.fetchall()}:
+        raise RolesError(f"PostgreSQL has no role {', '.join(sorted(missing))}")
 
 
 def make_roles(cursor: Cursor) -> None:

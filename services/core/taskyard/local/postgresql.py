@@ -16,7 +16,9 @@ from typing import Final
 
 import psutil
 import psycopg2
+from psycopg2 import sql
 
+from taskyard.grants import ROLES
 from taskyard.local import spawning
 from taskyard.local.errors import LocalRunError
 from taskyard.local.placement import Placement, place
@@ -53,6 +55,7 @@ class PostgreSQL:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._passwords: dict[str, str] = {}
 
     @property
     def log(self) -> Path:
@@ -73,8 +76,18 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        """What `DATABASE_URL` is to be."""
-        return f"postgresql+psycopg2://{_ROLE}:{self.password}@{LOOPBACK}:{self.port}/taskyard"
+        """What `DATABASE_URL` is to be for the owner of the tables."""
+        return self._url(_ROLE, self.password)
+
+    def url_of(self, role: str) -> str:
+        """Return what `DATABASE_URL` is to be for one of `taskyard.grants.ROLES`; known from the first start on.
+
+        Its password is made anew for each object of this class.
+        """
+        return self._url(role, self._passwords[role])
+
+    def _url(self, user: str, password: str) -> str:
+        return f"postgresql+psycopg2://{user}:{password}@{LOOPBACK}:{self.port}/taskyard"
 
     @property
     def running(self) -> bool:
@@ -108,6 +121,7 @@ class PostgreSQL:
         )
         spawning.await_ready(self._process, self._answers, "PostgreSQL", self.log, _START_S)
         self._make_database()
+        self._let_roles_in()
 
     def wait(self) -> int:
         """Wait until the server ends, and return its status as `subprocess` has it."""
@@ -193,6 +207,18 @@ class PostgreSQL:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = 'taskyard'")
                 if cursor.fetchone() is None:
                     cursor.execute("CREATE DATABASE taskyard")
+
+    def _let_roles_in(self) -> None:
+        """Make the roles of the parts that are missing, and have all of them log in with passwords of this run."""
+        with closing(self._connect("postgres")) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("SELECT rolname FROM pg_roles")
+            there = {name for (name,) in cursor.fetchall()}
+            for role in ROLES:
+                if role in there and role in self._passwords:
+                    continue
+                password = self._passwords.setdefault(role, secrets.token_hex(16))
+                statement = "ALTER ROLE {} LOGIN PASSWORD %s" if role in there else "CREATE ROLE {} LOGIN PASSWORD %s"
+                cursor.execute(sql.SQL(statement).format(sql.Identifier(role)), (password,))
 
 
 def _environment() -> dict[str, str]:

@@ -85,8 +85,15 @@ class RabbitMQ:
 
     @property
     def url(self) -> str:
-        """What `CELERY_BROKER_URL` is to be."""
-        return f"amqp://{USER}:{PASSWORD}@{LOOPBACK}:{self.port}//"
+        """What `CELERY_BROKER_URL` is to be for who may do everything."""
+        return self._url(USER, PASSWORD)
+
+    def url_of(self, part: str) -> str:
+        """Return what `CELERY_BROKER_URL` is to be for a part, as whose name and password its own name serves."""
+        return self._url(part, part)
+
+    def _url(self, user: str, password: str) -> str:
+        return f"amqp://{user}:{password}@{LOOPBACK}:{self.port}//"
 
     @property
     def management_url(self) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from taskyard.grants import role_of
 from taskyard.local import spawning
 from taskyard.local.client import Client
 from taskyard.local.errors import LocalRunError
@@ -107,7 +108,11 @@ class _Run:
     def _migrate(self) -> None:
         self._terminal.say("PostgreSQL and RabbitMQ run; migrating the database")
         log = self._logs / "migrate.log"
-        process = spawning.spawn([_script("taskyard"), "migrate"], environment=self._environment({}), log=log)
+        process = spawning.spawn(
+            [_script("taskyard"), "migrate"],
+            environment=self._environment({"DATABASE_URL": self._postgresql.url}),
+            log=log,
+        )
         spawning.finish(process, "taskyard migrate", log, _MIGRATE_S)
 
     def _start_parts(self) -> bool:
@@ -130,13 +135,14 @@ class _Run:
         return succeeded
 
     def _start_flower(self) -> None:
-        api = self._rabbitmq.management_url.replace("://", f"://{USER}:{PASSWORD}@") + "/api/"
+        api = self._rabbitmq.management_url.replace("://", "://flower:flower@") + "/api/"
         self._supervisor.start(
             Command(
                 "flower",
                 [_script("taskyard-flower")],
                 environment=self._environment(
                     {
+                        "CELERY_BROKER_URL": self._rabbitmq.url_of("flower"),
                         "TASKYARD_FLOWER_HOST": LOOPBACK,
                         "TASKYARD_FLOWER_PORT": str(self._ports["flower"]),
                         "TASKYARD_FLOWER_BROKER_API": api,
@@ -147,11 +153,17 @@ class _Run:
         )
 
     def _part(self, name: str, settings: Mapping[str, str], ready: Client | None = None) -> Command:
-        metrics = {"TASKYARD_METRICS_HOST": LOOPBACK, "TASKYARD_METRICS_PORT": str(self._ports[f"{name} metrics"])}
+        own = {
+            "DATABASE_URL": self._postgresql.url_of(role_of(name)),
+            "TASKYARD_METRICS_HOST": LOOPBACK,
+            "TASKYARD_METRICS_PORT": str(self._ports[f"{name} metrics"]),
+        }
+        if name != "api":
+            own["CELERY_BROKER_URL"] = self._rabbitmq.url_of(name)
         return Command(
             name,
             [_script(f"taskyard-{name}")],
-            environment=self._environment({**metrics, **settings}),
+            environment=self._environment({**own, **settings}),
             log=self._logs / f"{name}.log",
             ready=ready.is_ready if ready else None,
         )
@@ -161,8 +173,6 @@ class _Run:
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "TASKYARD_LOG_FORMAT": "console",
-            "DATABASE_URL": self._postgresql.url,
-            "CELERY_BROKER_URL": self._rabbitmq.url,
             **settings,
         }
 
