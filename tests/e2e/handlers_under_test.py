@@ -156,6 +156,12 @@ def unspeakable(ctx: Context) -> None:
     raise ShoutingError
 
 
+@task("test.stray")
+def stray(ctx: Context) -> int:
+    """Fork, and come back in both processes."""
+    return os.fork()
+
+
 @task("test.elsewhere", queue="elsewhere")
 def elsewhere(ctx: Context) -> str:
     return "done"

@@ -6,6 +6,7 @@ raises inside the handler, once, and only while the handler runs: never in the c
 
 import asyncio
 import inspect
+import os
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
@@ -93,11 +94,16 @@ class Runner:
 
     def _call(self, kind: Kind, claim: Claim, arguments: tuple[Any, ...], limit_s: float, secrets: Secrets) -> Any:
         context = self._context(kind, claim, limit_s, secrets)
+        pid = os.getpid()
         try:
             self._arm(claim, limit_s)
             returned = kind.handler(context, *arguments)
             return asyncio.run(self._await(returned)) if inspect.isawaitable(returned) else returned
         finally:
+            if os.getpid() != pid:
+                # A process that the handler forked came back with it. It has this child's connections, on which each
+                # would get what is meant for the other: the answer to a claim, or a message.
+                os._exit(0)
             self._disarm()
 
     def _arm(self, claim: Claim, limit_s: float) -> None:
