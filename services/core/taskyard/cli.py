@@ -25,6 +25,7 @@ def migrate(
     wait_s: Annotated[float, typer.Option(help="Seconds to wait for the database to answer.")] = 60.0,
     *,
     make_roles: Annotated[bool, typer.Option("--make-roles", help="Make the parts' roles that do not exist.")] = False,
+    await_roles: Annotated[bool, typer.Option("--await-roles", help="Wait for the parts' roles, too.")] = False,
 ) -> None:
     """Bring the tables in DATABASE_URL to this version; newer ones stay. Safe to run many times, also at once.
 
@@ -34,7 +35,7 @@ def migrate(
     settings = MigrationSettings()
     url = settings.database_url.get_secret_value()
     with explaining("taskyard migrate"):
-        version = schema.migrate(url, wait_s, make_roles=make_roles)
+        version = schema.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles)
         if first_key := settings.first_key.get_secret_value():
             with Session(url, "taskyard migrate").transaction() as cursor:
                 is_new = record_first(cursor, first_key, Person.of_this_process())

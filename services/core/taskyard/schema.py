@@ -85,29 +85,20 @@ def usable(cursor: Cursor) -> str:
     return version
 
 
-def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False) -> str:
+def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False, await_roles: bool = False) -> str:
     """Bring the tables to this version; return the version they then have. Waits up to `wait_s` for the database.
 
     The parts' roles get what they need of the tables (`taskyard.grants`), those that exist; with `make_roles` all do.
+    With `await_roles` it also waits for somebody else to make them: they would get nothing if they came later.
     Tables of a newer version are left as they are: the version before must run on them, so an upgrade can be undone.
     Safe to start many times at once: an advisory lock lets one in, and the others then find nothing to do.
 
     Raises:
         UnavailableError: the database does not answer.
-        RolesError: the user may not make roles.
+        RolesError: the user may not make roles, or nobody has made them.
     """
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-    try:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(sqlalchemy.exc.OperationalError),
-            stop=stop_after_delay(wait_s),
-            wait=wait_random_exponential(multiplier=0.2, max=3),
-            reraise=True,
-        ):
-            with attempt, engine.connect() as probe:
-                probe.execute(text("SELECT 1"))
-    except sqlalchemy.exc.OperationalError as error:
-        raise UnavailableError(f"PostgreSQL is away: {str(error.orig).strip()}") from error
+    _await_database(engine, wait_s, await_roles=await_roles)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
@@ -117,6 +108,24 @@ def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False) -> str:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
+
+
+def _await_database(engine: sqlalchemy.Engine, wait_s: float, *, await_roles: bool) -> None:
+    try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type((sqlalchemy.exc.OperationalError, grants.RolesError)),
+            stop=stop_after_delay(wait_s),
+            wait=wait_random_exponential(multiplier=0.2, max=3),
+            reraise=True,
+        ):
+            with attempt, engine.connect() as probe:
+                probe.execute(text("SELECT 1"))
+                if await_roles:
+                    driver: Any = probe.connection
+                    with driver.cursor() as cursor:
+                        grants.require_roles(cursor)
+    except sqlalchemy.exc.OperationalError as error:
+        raise UnavailableError(f"PostgreSQL is away: {str(error.orig).strip()}") from error
 
 
 def _upgrade(connection: sqlalchemy.Connection, *, make_roles: bool) -> str:
