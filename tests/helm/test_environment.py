@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from helm.rendering import ROOT, Object, PodTemplate
 from helm.value_sets import each_set, rendering_of, values_of
 from taskyard.flower import FlowerSettings
-from taskyard.settings import DatabaseSettings
+from taskyard.settings import DatabaseSettings, MigrationSettings
 from taskyard_api.settings import ApiSettings
 from taskyard_dispatcher.settings import DispatcherSettings
 from taskyard_worker.builtin.email_send import MailSettings
@@ -21,7 +21,7 @@ SETTINGS: dict[str, list[type[BaseSettings]]] = {
     "dispatcher": [DispatcherSettings],
     "worker": [WorkerSettings, HttpSettings, MailSettings],
     "flower": [FlowerSettings],
-    "migrate": [DatabaseSettings],
+    "migrate": [MigrationSettings],
     "wait-for-schema": [DatabaseSettings],
 }
 IMAGES = {

@@ -11,6 +11,10 @@ from helm.value_sets import each_set, rendering_of, values_of
 ELSEWHERE = {
     "our-database": {"dsn"},
     "our-broker": {"amqp", "http", "url", "management-url"},
+    "our-logins": {"api", "dispatcher", "guard"},
+    "our-amqp": {"dispatcher", "flower", "flower-management", "keda-management"},
+    "our-worker": {"database", "amqp"},
+    "our-owner": {"url", "management"},
     "main-app": {"uri"},
     "shop-postgresql-app": {"uri"},
     "bunny-default-user": {"connection_string", "username", "password"},

@@ -65,8 +65,25 @@ WRONG = {
     ),
     "existing secrets that are not named": (
         {"secrets": {"mode": "existing"}, "rabbitmq": {"existingSecret": "mine"}},
-        ["postgresql.existingSecret", "flower.existingSecret"],
+        ["postgresql.existingSecret", "flower.existingSecret", "auth.existingSecret"],
     ),
+    "a test without a key": (
+        {"migrations": {"enabled": False}},
+        ["auth.existingSecret", "tests.enabled", "migrations.enabled"],
+    ),
+    "a URL for a part in the chart's own servers": (
+        {
+            "database": {"urls": {"worker": {"secret": "mine", "key": "url"}}},
+            "broker": {"managementUrls": {"keda": {"secret": "mine", "key": "url"}}},
+        },
+        ["database.urls", "database.mode", "broker.managementUrls", "broker.mode"],
+    ),
+    "a URL for a part that there is not": (
+        {"database": {"urls": {"flower": {"secret": "mine", "key": "url"}}}},
+        ["/database/urls", "flower"],
+    ),
+    "a URL without a key": ({"broker": {"urls": {"worker": {"secret": "mine"}}}}, ["/broker/urls/worker", "key"]),
+    "an unknown way to let in": ({"auth": {"mode": "off"}}, ["/auth/mode", "keys"]),
     "an external database and one of the chart's own": (
         {"database": {"mode": "external", "external": {"existingSecret": "mine"}}},
         ["postgresql.enabled", "database.mode"],

@@ -33,9 +33,15 @@ def test_what_is_generated_is_random_and_long() -> None:
         one.keys()
         == other.keys()
         == {
+            ("shop-auth", "first-key"),
             ("shop-postgresql", "postgres-password"),
             ("shop-postgresql", "password"),
-            ("shop-rabbitmq", "password"),
+            ("shop-postgresql", "api-password"),
+            ("shop-postgresql", "dispatcher-password"),
+            ("shop-postgresql", "worker-password"),
+            ("shop-postgresql", "guard-password"),
+            ("shop-rabbitmq", "dispatcher-password"),
+            ("shop-rabbitmq", "worker-password"),
             ("shop-rabbitmq", "keda-password"),
             ("shop-rabbitmq", "flower-password"),
             ("shop-rabbitmq", "admin-password"),
@@ -70,7 +76,7 @@ def test_no_password_is_in_what_everybody_may_read(name) -> None:
     for pod in rendering.pods:
         for container in pod.containers:
             for variable in container.get("env", []):
-                if re.search(r"PASSWORD|SECRET|COOKIE|_AUTH$|_URL$|MANAGEMENT$|_API$", variable["name"]):
+                if re.search(r"PASSWORD|SECRET|COOKIE|_KEY$|BASIC_AUTH$|_URL$|MANAGEMENT$|_API$", variable["name"]):
                     known_to_all = re.sub(r"\$\([A-Z_]+\)", "", variable.get("value", ""))
                     assert not re.search(r"//[^/@]*:[^/@]+@|^\w+:\w+$|^\w+$", known_to_all), variable
 

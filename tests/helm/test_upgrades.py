@@ -38,6 +38,37 @@ def test_passwords_that_are_there_stay(helm) -> None:
     assert len(base64.b64decode(made["postgres-password"])) >= 24
 
 
+@pytest.mark.parametrize("helm", ["3", "4"])
+def test_from_a_release_without_logins_secrets_gain_keys_and_lose_none(helm) -> None:
+    """Pods of that release, which still run, and a rollback to it need what it had."""
+    there = [
+        secret("shop-postgresql", **{"postgres-password": "a", "password": "b"}),
+        secret("shop-rabbitmq", **{"password": "c", "keda-password": "d", "erlang-cookie": "e"}),
+    ]
+    rendering = upgraded({}, *there, helm=helm)
+    for old in there:
+        made = rendering.get("Secret", old["metadata"]["name"])["data"]
+        assert made.items() >= old["data"].items()
+        assert {"dispatcher-password", "worker-password"} <= made.keys()
+    assert rendering.get("Secret", "shop-auth")["data"].keys() == {"first-key"}
+
+
+def test_a_first_key_that_is_there_stays() -> None:
+    there = secret("shop-auth", **{"first-key": "k" * 48})
+    assert upgraded({}, there).get("Secret", "shop-auth")["data"] == there["data"]
+
+
+def test_the_servers_start_anew_for_other_users_and_for_nothing_else() -> None:
+    """By what is in their pods' templates: users and roles are made at a start."""
+
+    def hashes(rendering: Rendering) -> dict[str, Object]:
+        return {pod.owner: pod.metadata["annotations"] for pod in rendering.pods if pod.owner.startswith("Stateful")}
+
+    there = secret("shop-rabbitmq", **{"worker-password": "old"})
+    assert hashes(render({})) == hashes(upgraded({"image": {"tag": "2"}}, there))
+    assert "taskyard.dev/users-hash" in hashes(render({}))["StatefulSet/shop-rabbitmq"]
+
+
 def test_gitops_does_not_ask_the_cluster() -> None:
     values = {"global": {"gitops": {"enabled": True}}, "secrets": {"mode": "job"}}
     there = [secret("shop-postgresql", password="old"), server("rabbitmq", "rabbitmq:3.8-management")]

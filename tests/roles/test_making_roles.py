@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -114,3 +115,17 @@ def test_a_role_of_a_part_that_owns_the_tables_keeps_all_its_rights(bare):
     schema.migrate(bare.url_of("taskyard_worker"))
     with closing(connect(bare.url_of("taskyard_worker"))) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM api_keys")
+
+
+def test_a_migration_may_wait_for_roles_that_somebody_else_makes(bare):
+    """They would get nothing of the tables if they came after it."""
+    with pytest.raises(grants.RolesError, match="no role taskyard_api"):
+        schema.migrate(bare.url, wait_s=0, await_roles=True)
+    with ThreadPoolExecutor(1) as thread:
+        migrated = thread.submit(schema.migrate, bare.url, 60, await_roles=True)
+        for role in grants.ROLES:
+            bare.administer(f"CREATE ROLE {role}")
+        assert migrated.result(60) == schema.REVISION
+    with closing(connect(bare.url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT has_table_privilege('taskyard_api', 'api_keys', 'INSERT')")
+        assert cursor.fetchone() == (True,)

@@ -1,6 +1,7 @@
 """`helm test`: a task to each queue by the API, seen to succeed, and counted in the API's metrics.
 
-TEST_API, TEST_METRICS: addresses. TEST_QUEUES: names, separated by commas. TEST_TASK_S: seconds that the tasks have.
+TEST_API, TEST_METRICS: addresses. TEST_KEY: an API key, where one is needed. TEST_QUEUES: names, separated by commas.
+TEST_TASK_S: seconds that the tasks have.
 """
 
 import json
@@ -18,7 +19,10 @@ FINAL = {"succeeded", "failed", "cancelled"}
 def fetch(url: str, body: object = None) -> str:
     """Return what the address answers; with a body it is posted as JSON."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("TEST_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
     with urllib.request.urlopen(request, timeout=POLL_S + 10) as answer:  # noqa: S310 - addresses are the chart's
         return str(answer.read().decode())
 

@@ -46,6 +46,16 @@
 {{- end -}}
 
 {{/*
+Where a part (flower, keda, definitions) finds its URL of RabbitMQ's management API: {secret, key}; {} where the chart
+puts it together: (dict "root" $ "part" "keda").
+*/}}
+{{- define "taskyard.broker.managementUrl" -}}
+{{- $broker := .root.Values.broker -}}
+{{- $all := dict "secret" $broker.external.existingSecret "key" $broker.external.managementUrlKey -}}
+{{- get $broker.managementUrls .part | default (eq $broker.mode "external" | ternary $all dict) | toYaml -}}
+{{- end -}}
+
+{{/*
 The pools that are on, as a map by name: what a pool has, merged over workers.defaults, and what follows:
 graceSeconds  that a pod has to end: any attempt ends within maxTaskSeconds and the interrupt grace; the rest is spare
 cooldownSeconds  without work before the pool goes to zero: longer than a pod takes to end

@@ -32,26 +32,48 @@ twice.
 {{- end }}
 {{- end -}}
 
+{{/*
+As whom a part logs in to the chart's own PostgreSQL: the user, and the Secret's key. The migrations are done by the
+owner of the tables; charts/postgresql/files/prepare.sh makes the others.
+*/}}
+{{- define "taskyard.database.login" -}}
+{{- $owner := list "taskyard" "password" -}}
+{{- eq .component "migrate" | ternary $owner (list (printf "taskyard_%s" .component) (printf "%s-password" .component)) | toYaml -}}
+{{- end -}}
+
 {{/* DATABASE_URL, and before it the password that it is made of. */}}
 {{- define "taskyard.env.database" -}}
+{{- $database := .root.Values.database -}}
 {{- $secret := include "taskyard.database.secret" .root -}}
-{{- if eq .root.Values.database.mode "internal" }}
+{{- if eq $database.mode "internal" }}
+{{- $login := include "taskyard.database.login" . | fromYamlArray }}
 - name: TASKYARD_DATABASE_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: password}
+    secretKeyRef: {name: {{ $secret }}, key: {{ index $login 1 }}}
 - name: DATABASE_URL
-  value: postgresql+psycopg2://taskyard:$(TASKYARD_DATABASE_PASSWORD)@{{ include "taskyard.database.host" .root }}:5432/taskyard
+  value: postgresql+psycopg2://{{ index $login 0 }}:$(TASKYARD_DATABASE_PASSWORD)@{{ include "taskyard.database.host" .root }}:5432/taskyard
 {{- else }}
+{{- $all := dict "secret" $secret "key" (eq $database.mode "cnpg" | ternary "uri" $database.external.urlKey) }}
+{{- $own := get $database.urls .component | default $all }}
 - name: DATABASE_URL
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ eq .root.Values.database.mode "cnpg" | ternary "uri" .root.Values.database.external.urlKey }}}
+    secretKeyRef: {name: {{ $own.secret }}, key: {{ $own.key }}}
+{{- end }}
+{{- end -}}
+
+{{/* TASKYARD_FIRST_KEY: an API key that `taskyard migrate` records. */}}
+{{- define "taskyard.env.firstKey" -}}
+{{- with include "taskyard.firstKey" .root }}
+- name: TASKYARD_FIRST_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: first-key}
 {{- end }}
 {{- end -}}
 
 {{/* As whom a part logs in to the chart's own RabbitMQ: the user, and the Secret's key. */}}
 {{- define "taskyard.broker.login" -}}
-{{- $logins := dict "flower" (list "flower" "flower-password") "rabbitmq-definitions" (list "admin" "admin-password") -}}
-{{- get $logins .component | default (list "taskyard" "password") | toYaml -}}
+{{- $user := eq .component "rabbitmq-definitions" | ternary "admin" .component -}}
+{{- list $user (printf "%s-password" $user) | toYaml -}}
 {{- end -}}
 
 {{/* CELERY_BROKER_URL. */}}
@@ -66,9 +88,11 @@ twice.
 - name: CELERY_BROKER_URL
   value: amqp://{{ index $login 0 }}:$(TASKYARD_BROKER_PASSWORD)@{{ include "taskyard.broker.host" .root }}:5672/
 {{- else }}
+{{- $all := dict "secret" $secret "key" (eq $values.broker.mode "operator" | ternary "connection_string" $values.broker.external.urlKey) }}
+{{- $own := get $values.broker.urls .component | default $all }}
 - name: CELERY_BROKER_URL
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ eq $values.broker.mode "operator" | ternary "connection_string" $values.broker.external.urlKey }}}
+    secretKeyRef: {name: {{ $own.secret }}, key: {{ $own.key }}}
 {{- end }}
 {{- end -}}
 
@@ -77,10 +101,11 @@ twice.
 {{- $values := .root.Values -}}
 {{- $login := include "taskyard.broker.login" . | fromYamlArray -}}
 {{- $secret := include "taskyard.broker.secret" .root -}}
-{{- if eq $values.broker.mode "external" }}
+{{- $own := include "taskyard.broker.managementUrl" (dict "root" .root "part" (trimPrefix "rabbitmq-" .component)) | fromYaml -}}
+{{- if $own }}
 - name: TASKYARD_BROKER_MANAGEMENT
   valueFrom:
-    secretKeyRef: {name: {{ $secret }}, key: {{ $values.broker.external.managementUrlKey }}}
+    secretKeyRef: {name: {{ $own.secret }}, key: {{ $own.key }}}
 {{- else }}
 {{- $user := index $login 0 }}
 {{- if eq $values.broker.mode "operator" }}
@@ -98,6 +123,11 @@ twice.
 {{- end -}}
 
 {{- define "taskyard.env.api" -}}
+- {name: TASKYARD_AUTH, value: {{ .root.Values.auth.mode }}}
+{{- if eq .root.Values.auth.mode "none" }}
+# The values said so: it serves on all addresses all the same.
+- {name: TASKYARD_AUTH_NONE_ANYWHERE, value: "true"}
+{{- end }}
 - {name: TASKYARD_API_READERS, value: {{ .root.Values.api.readers | quote }}}
 - {name: TASKYARD_API_DRAIN_S, value: {{ .root.Values.api.drainSeconds | quote }}}
 - {name: TASKYARD_API_SHUTDOWN_S, value: {{ .root.Values.api.shutdownSeconds | quote }}}

@@ -5,22 +5,33 @@ The Secrets, as a list; keys as `taskyard-kubernetes make-secrets` takes them: {
 Not those of servers that are elsewhere, nor those that the values name.
 */}}
 {{- define "taskyard.secrets" -}}
-{{- $random := dict "length" 32 -}}
+{{- $values := .Values -}}
+{{- $logins := dict "postgresql" (list "postgres-password" "password" "api-password" "dispatcher-password" "worker-password" "guard-password") -}}
+{{- $_ := set $logins "rabbitmq" (list "dispatcher-password" "worker-password" "keda-password" "flower-password" "admin-password" "erlang-cookie") -}}
+{{- $_ := set $logins "flower" (list "password") -}}
 {{- $secrets := list -}}
-{{- if and .Values.postgresql.enabled (not .Values.postgresql.existingSecret) }}
-{{- $secrets = append $secrets (dict "component" "postgresql" "keys" (dict "postgres-password" $random "password" $random)) }}
-{{- end }}
-{{- if and .Values.rabbitmq.enabled (not .Values.rabbitmq.existingSecret) }}
+{{- range $component, $names := $logins }}
+{{- $of := get $values $component }}
+{{- if and $of.enabled (not $of.existingSecret) }}
 {{- $keys := dict }}
-{{- range list "password" "keda-password" "flower-password" "admin-password" "erlang-cookie" }}
-{{- $_ := set $keys . $random }}
+{{- range $names }}{{ $_ := set $keys . (dict "length" 32) }}{{ end }}
+{{- $secrets = append $secrets (dict "component" $component "keys" $keys) }}
 {{- end }}
-{{- $secrets = append $secrets (dict "component" "rabbitmq" "keys" $keys) }}
 {{- end }}
-{{- if and .Values.flower.enabled (not .Values.flower.existingSecret) }}
-{{- $secrets = append $secrets (dict "component" "flower" "keys" (dict "password" $random)) }}
+{{- if and (include "taskyard.firstKey" .) (not .Values.auth.existingSecret) }}
+{{- $secrets = append $secrets (dict "component" "auth" "keys" (dict "first-key" (dict "length" 48))) }}
 {{- end }}
 {{- toYaml $secrets -}}
+{{- end -}}
+
+{{/*
+The name of the Secret with the first API key, or nothing where there is none: keys are off, or nobody would record a
+generated one, as the tables are brought up without the chart.
+*/}}
+{{- define "taskyard.firstKey" -}}
+{{- if and (eq .Values.auth.mode "keys") (or .Values.migrations.enabled .Values.auth.existingSecret) }}
+{{- include "taskyard.secret" (dict "root" . "component" "auth") }}
+{{- end }}
 {{- end -}}
 
 {{/* The name of a component's Secret: (dict "root" $ "component" "rabbitmq"). */}}

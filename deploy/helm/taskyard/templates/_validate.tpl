@@ -33,6 +33,12 @@ What the schema cannot judge. All that is wrong is said at once, each with the v
 {{- $wrong = append $wrong (printf "%s.existingSecret: needed with secrets.mode existing: the name of your Secret" .) }}
 {{- end }}
 {{- end }}
+{{- if and (eq .Values.auth.mode "keys") .Values.migrations.enabled (not .Values.auth.existingSecret) }}
+{{- $wrong = append $wrong "auth.existingSecret: needed with secrets.mode existing: the name of your Secret" }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.auth.mode "keys") .Values.tests.enabled (not (include "taskyard.firstKey" .)) }}
+{{- $wrong = append $wrong "auth.existingSecret: needed with tests.enabled where migrations.enabled is false: helm test needs a key, and the chart records none" }}
 {{- end }}
 {{- toYaml $wrong -}}
 {{- end -}}
@@ -49,6 +55,11 @@ What the schema cannot judge. All that is wrong is said at once, each with the v
 {{- end }}
 {{- if and (eq $of.mode "external") (not $of.external.existingSecret) }}
 {{- $wrong = append $wrong (printf "%s.external.existingSecret: needed with %s.mode external: the name of your Secret" $role $role) }}
+{{- end }}
+{{- range list "urls" "managementUrls" }}
+{{- if and (eq $of.mode "internal") (get $of .) }}
+{{- $wrong = append $wrong (printf "%s.%s: not with %s.mode internal, where each part has a login that the chart makes" $role . $role) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- toYaml $wrong -}}

@@ -46,6 +46,9 @@
 {{- if and $values.ingress.enabled (not $values.ingress.tls.enabled) }}
 {{- $warnings = append $warnings "ingress.tls is off: tasks travel in clear, unless something before the Ingress encrypts." }}
 {{- end }}
+{{- if eq $values.auth.mode "none" }}
+{{- $warnings = append $warnings "auth.mode is none: whoever reaches the API may do everything." }}
+{{- end }}
 {{- if not $values.global.networkPolicy.enabled }}
 {{- $warnings = append $warnings "global.networkPolicy.enabled is off: any pod of the cluster can reach every port." }}
 {{- end }}

@@ -8,7 +8,8 @@ spec:
   containers:
     - name: migrate
       {{- include "taskyard.container" . | nindent 6 }}
-      command: [taskyard, migrate, --wait-s, "300"]
+      {{- /* The roles come when PostgreSQL starts; in an upgrade from before them, it is yet to start anew. */}}
+      command: [taskyard, migrate, --wait-s, "300"{{ if eq .root.Values.database.mode "internal" }}, --await-roles{{ end }}]
       env:
-        {{- include "taskyard.env" (merge (dict "env" (list "config" "database")) .) | nindent 8 }}
+        {{- include "taskyard.env" (merge (dict "env" (list "config" "database" "firstKey")) .) | nindent 8 }}
 {{- end -}}

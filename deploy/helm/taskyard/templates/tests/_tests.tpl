@@ -7,6 +7,11 @@
 {{- end }}
 - name: TEST_API
   value: http://{{ include "taskyard.name" (dict "root" . "component" "api") }}:{{ .Values.api.service.port }}
+{{- with include "taskyard.firstKey" . }}
+- name: TEST_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: first-key}
+{{- end }}
 - name: TEST_METRICS
   value: http://{{ include "taskyard.name" (dict "root" . "component" "api-metrics") }}:9100/metrics
 - name: TEST_QUEUES

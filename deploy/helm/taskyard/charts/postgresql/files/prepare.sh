@@ -1,5 +1,6 @@
 # Runs before PostgreSQL in each pod, in PostgreSQL's image. Leaves behind a database that has
-#   the roles postgres and taskyard with the passwords of the Secret: whoever changes one there starts the pod anew
+#   the roles postgres and taskyard, and taskyard_<part> for each of PARTS, with the passwords of the Secret: whoever
+#   changes one there starts the pod anew. What the parts' roles may do, `taskyard migrate` says
 #   the database taskyard
 #   the role metrics, where METRICS is true, with a password of its own in /run/metrics/password
 # Making it the first time can be interrupted at any moment: the data get their name when they are complete.
@@ -61,6 +62,19 @@ role() {
         "ALTER ROLE $1 LOGIN PASSWORD '$2'"
 }
 
+# The logins of the parts. One whose password is not in the Secret, as it was made for a version without them, is left
+# out: that part waits, and nobody who is served now is held up.
+part_roles() {
+    for part in $PARTS; do
+        if [ -e "/secrets/$part-password" ]; then
+            password=$(secret "$part-password")
+            role "taskyard_$part" "$password"
+        else
+            say "the Secret $SECRET_NAME has no key '$part-password': no login taskyard_$part"
+        fi
+    done
+}
+
 metrics_role() {
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     printf %s "$password" > /run/metrics/password
@@ -73,6 +87,7 @@ set_roles() {
     {
         role postgres "$superuser_password"
         role taskyard "$owner_password"
+        printf '%s\n' "$part_logins"
         [ "$METRICS" != true ] || metrics_role
         printf '%s\n' 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements' \
             "SELECT 'there' FROM pg_database WHERE datname = 'taskyard'"
@@ -82,6 +97,7 @@ set_roles() {
 
 superuser_password=$(secret postgres-password)
 owner_password=$(secret password)
+part_logins=$(part_roles)
 [ "$UPGRADE_GUARD" != true ] || refuse_other_data
 [ -s "$PGDATA/PG_VERSION" ] || make_data
 set_roles

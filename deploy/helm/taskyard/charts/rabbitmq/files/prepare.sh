@@ -33,29 +33,30 @@ check_version() {
     printf '%s\n' "$new" > "$noted"
 }
 
-# user NAME TAGS CONFIGURE WRITE READ, its password in $password. Backslashes are doubled for JSON by the caller.
+# user NAME TAGS CONFIGURE WRITE READ, with the password of the key NAME-password; `-` stands for no tag. One whose
+# password is not in the Secret, as it was made for a version without it, is left out: that part waits, the others go on.
 users=''
 permissions=''
 user() {
+    if ! [ -e "/secrets/$1-password" ]; then
+        say "the Secret $SECRET_NAME has no key '$1-password': no user $1"
+        return
+    fi
+    password=$(secret "$1-password")
     users="$users${users:+,}
-    {\"name\": \"$1\", \"password\": \"$password\", \"tags\": \"$2\"}"
+    {\"name\": \"$1\", \"password\": \"$password\", \"tags\": \"${2#-}\"}"
     permissions="$permissions${permissions:+,}
     {\"user\": \"$1\", \"vhost\": \"/\", \"configure\": \"$3\", \"write\": \"$4\", \"read\": \"$5\"}"
 }
 
 write_definitions() {
     cp /topology/*.json /definitions/
-    password=$(secret password)
-    user taskyard '' '.*' '.*' '.*'
-    # KEDA reads queues by the management API, which needs the tag and any permission at all.
-    password=$(secret keda-password)
-    user keda management '^$' '^$' '^$'
-    # Flower: events and Celery's remote control, by queues of its own; tasks' queues it may only look at.
-    password=$(secret flower-password)
-    celery='^(celeryev.*|.*celery[.]pidbox)$'
-    user flower monitoring "$celery" "$celery" "$celery"
-    password=$(secret admin-password)
-    user admin administrator '.*' '.*' '.*'
+    while read -r name tags configure write read; do
+        case $name in
+        '' | '#'*) ;;
+        *) user "$name" "$tags" "$configure" "$write" "$read" ;;
+        esac
+    done < /etc/rabbitmq/users
     # The last file in order: the virtual host must be there before its permissions.
     printf '{\n  "users": [%s\n  ],\n  "permissions": [%s\n  ]\n}\n' "$users" "$permissions" > /definitions/users.json
 }
