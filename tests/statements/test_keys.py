@@ -83,9 +83,12 @@ def test_a_key_is_revoked_once_and_not_rotated_then(session):
 
 
 def test_a_change_that_fails_leaves_no_row_in_the_audit(session):
-    with pytest.raises(RuntimeError), session.transaction() as cursor:
+    def failing(cursor):
         issuing.create(cursor, READER, SOMEBODY)
         raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        _do(session, failing)
     assert _audited(session) == []
     assert session.run(statements.shown) == []
 
