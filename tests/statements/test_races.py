@@ -18,18 +18,29 @@ def _claim(session, task_id) -> None:
 
 
 def _bury(session, task_id) -> None:
-    assert session.run(recovery.fail_undelivered, Held(task_id, 1), Reason.UNDELIVERABLE, "no") == "default"
+    with session.transaction() as cursor:
+        assert recovery.fail_undelivered(cursor, Held(task_id, 1), Reason.UNDELIVERABLE, "no") == "default"
 
 
+def _edit(cursor, task_id) -> None:
+    editing.edit(cursor, editing.lock(cursor, task_id), {"priority": 9})
+
+
+def _cancel_and_retry(cursor, task_id) -> None:
+    editing.cancel_waiting(cursor, editing.lock(cursor, task_id))
+    editing.retry(cursor, editing.lock(cursor, task_id))
+
+
+@pytest.mark.parametrize("change", [_edit, _cancel_and_retry])
 @pytest.mark.parametrize("wait", [_claim, _bury])
-def test_a_task_that_leaves_ready_just_after_an_edit_leaves_no_row_there(session, other_session, wait):
+def test_a_task_that_leaves_ready_just_after_a_change_leaves_no_row_there(session, other_session, wait, change):
     """Such a row would be published for ever, and keep the task's next attempt from becoming due."""
     [task_id] = f.insert(session)
     with ThreadPoolExecutor(1) as thread:
         with session.transaction() as cursor:
-            editing.edit(cursor, editing.lock(cursor, task_id), {"priority": 9})
+            change(cursor, task_id)
             waiting = thread.submit(wait, other_session, task_id)
-            eventually(lambda: f.rows(session, WAITS), "the other waits for the edit")
+            eventually(lambda: f.rows(session, WAITS), "the other waits for the change")
         waiting.result(30)
     assert f.ready(session) == []
 

@@ -1,6 +1,6 @@
 """Putting right what crashes left behind: expired leases, messages that RabbitMQ lost, and its dead letters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import amqp
@@ -35,8 +35,12 @@ class Leases:
 
     def expire(self) -> bool:
         """End a batch; return whether there may be more."""
+        return self.end() == _LEASE_BATCH
+
+    def end(self, among: Sequence[int] | None = None) -> int:
+        """End a batch, of the tasks `among`, or of all; return how many it ended."""
         with self._session.transaction() as cursor:
-            found = recovery.expired(cursor, self._max_losses, _LEASE_BATCH)
+            found = recovery.expired(cursor, self._max_losses, _LEASE_BATCH, among)
             for task in found:
                 outcome = claims.lost(f"the lease of worker {task.worker} ran out")
                 move = decide(outcome, task.budget, RetryPolicy(), self._roll())
@@ -44,7 +48,7 @@ class Leases:
         for task in found:
             log.warning("lease expired", task_id=task.held.task_id, attempt=task.held.attempt, worker=task.worker)
             self._metrics.recovered.labels("lease_expired", task.queue).inc()
-        return len(found) == _LEASE_BATCH
+        return len(found)
 
 
 class LostMessages:
@@ -138,7 +142,9 @@ class DeadLetters:
             log.warning("dead letter that is no message of ours", headers=str(headers)[:500])
             attempts = []
         for held in attempts:
-            if queue := self._session.run(recovery.fail_undelivered, held, reason, text):
+            with self._session.transaction() as cursor:
+                queue = recovery.fail_undelivered(cursor, held, reason, text)
+            if queue is not None:
                 log.error("task failed: its message was dead-lettered", task_id=held.task_id, error=text)
                 self._metrics.recovered.labels("dead_lettered", queue).inc()
 

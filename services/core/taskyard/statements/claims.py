@@ -24,15 +24,19 @@ _CLAIM: Final = """
            AND NOT EXISTS (SELECT FROM queues WHERE name = %(queue)s AND paused)
      RETURNING *
     ), gone AS (
-        DELETE FROM ready USING taken WHERE task_id = taken.id
+        DELETE FROM ready USING taken WHERE task_id = taken.id RETURNING task_id
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks) SELECT queue, 'queued', 'running', 1 FROM taken
     )
     SELECT id, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses,
            extract(epoch FROM started_at - queued_at)::double precision,
-           set_config('synchronous_commit', 'off', true)
+           set_config('synchronous_commit', 'off', true), EXISTS (SELECT FROM gone)
       FROM taken
 """
+
+# A claim that waits for a task takes it as it then is, but sees `ready` as it was before. Where the row was replaced
+# meanwhile, as by a cancellation and a retry, the new one is left; once its attempt has begun it is of no use any more.
+_LEAVE_READY: Final = "DELETE FROM ready WHERE task_id = %(task_id)s AND attempt <= %(attempt)s"
 
 # Who asked for a cancellation gets it, whatever would have come after a failed attempt.
 _FINISH: Final = f"""
@@ -145,7 +149,10 @@ def claim(cursor: Cursor, held: Held, queue: str, worker: str, lease_s: float) -
     row = cursor.fetchone()
     if row is None:
         return None
-    id_, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted, losses, waited_s, _ = row
+    *facts, _, gone = row
+    id_, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted, losses, waited_s = facts
+    if not gone:
+        cursor.execute(_LEAVE_READY, {"task_id": id_, "attempt": attempt})
     return Claim(
         Held(id_, attempt),
         kind,

@@ -22,6 +22,7 @@ _PROMOTE: Final = f"""
     WITH due AS (
         SELECT id, status FROM tasks
          WHERE status IN ('scheduled', 'retrying') AND run_at <= now()
+           AND (%(among)s::bigint[] IS NULL OR id = ANY(%(among)s::bigint[]))
          ORDER BY run_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
     ), queued AS (
         UPDATE tasks SET status = 'queued', queued_at = greatest(tasks.run_at, tasks.created_at)
@@ -79,9 +80,12 @@ def lead(cursor: Cursor, word: str) -> bool:
     return bool(_one(cursor))
 
 
-def promote(cursor: Cursor, limit: int) -> int:
-    """Queue up to `limit` scheduled or retrying tasks that are due; return how many. Locks their rows."""
-    cursor.execute(_PROMOTE, {"limit": limit})
+def promote(cursor: Cursor, limit: int, among: Sequence[int] | None = None) -> int:
+    """Queue up to `limit` scheduled or retrying tasks that are due, of those `among`, or of all; return how many.
+
+    Locks their rows; those that somebody else holds are passed over.
+    """
+    cursor.execute(_PROMOTE, {"limit": limit, "among": None if among is None else list(among)})
     return int(_one(cursor))
 
 

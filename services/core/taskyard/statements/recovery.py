@@ -1,5 +1,6 @@
 """Statements that put right what a crash left behind: expired leases, and messages that RabbitMQ lost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ _EXPIRED: Final = """
     SELECT id, attempt, queue, kind, worker, uncounted_attempts, max_attempts, losses, cancel_requested_at IS NOT NULL
       FROM tasks
      WHERE status = 'running' AND lease_until < now()
+       AND (%(among)s::bigint[] IS NULL OR id = ANY(%(among)s::bigint[]))
      ORDER BY lease_until LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 """
 
@@ -55,12 +57,12 @@ class Expired:
     cancel_requested: bool
 
 
-def expired(cursor: Cursor, max_losses: int, limit: int) -> list[Expired]:
-    """Return running attempts whose lease ran out, oldest first.
+def expired(cursor: Cursor, max_losses: int, limit: int, among: Sequence[int] | None = None) -> list[Expired]:
+    """Return running attempts whose lease ran out, oldest first: of the tasks `among`, or of all.
 
     Needs a transaction: their rows stay locked until its end, so that it can finish them; locked ones are passed over.
     """
-    cursor.execute(_EXPIRED, {"limit": limit})
+    cursor.execute(_EXPIRED, {"limit": limit, "among": None if among is None else list(among)})
     return [
         Expired(
             Held(id_, attempt),
@@ -92,8 +94,10 @@ def take_back(cursor: Cursor, queue: str, settled_s: float = 0.0) -> int:
 def fail_undelivered(cursor: Cursor, held: Held, reason: Reason, message: str) -> str | None:
     """End the queued task whose message for the attempt `held` was dead-lettered; return its queue.
 
-    None where it did not wait for that message any more. Locks its row.
+    None where it did not wait for that message any more. Needs a transaction: it locks the task's row first, so that it
+    then sees `ready` as the last change of the task left it.
     """
+    cursor.execute("SELECT FROM tasks WHERE id = %s FOR NO KEY UPDATE", (held.task_id,))
     cursor.execute(_FAIL, {"task_id": held.task_id, "attempt": held.attempt, "reason": reason, "message": message})
     row = cursor.fetchone()
     return row[0] if row else None
