@@ -145,7 +145,7 @@ def exchange(request: HttpRequest, key: str, dialer: Dialer, started: float) -> 
     try:
         with httpx.Client(transport=GuardedTransport(dialer), headers=own, trust_env=False) as client:
             return _read(_follow(client, _prepared(client, request, key), request), request.max_body_bytes, started)
-    except (RefusedError, httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+    except (RefusedError, httpx.InvalidURL, UnicodeError, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
         raise Discard(f"{request.method} {request.url}: {error}") from error
     except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol) as error:
         raise Discard(f"{request.method} {request.url} cannot be sent: {error}") from error
