@@ -2,7 +2,7 @@
 # ARGS are passed on: make test ARGS="tests/api -x"
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test check fmt bench docs chart-readme dashboards lock images up down clean
+.PHONY: help bootstrap run test check fmt bench chaos docs chart-readme dashboards lock images up down clean
 .PHONY: deploy e2e-k8s kind-up kind-test kind-down kind-diagnose minikube-up minikube-test minikube-down minikube-diagnose
 
 BIN := .venv/bin
@@ -38,6 +38,9 @@ fmt: bootstrap ## format the code, and repair what ruff can
 
 bench: bootstrap ## measure, on servers of its own
 	@$(BIN)/python bench/run.py $(ARGS)
+
+chaos: bootstrap ## break an installation of its own in every way, and prove that it loses nothing: a quarter of an hour
+	@$(BIN)/taskyard verify --faults local $(ARGS)
 
 docs: bootstrap ## write docs/states.md anew from the table in code
 	@$(BIN)/python docs/make_states.py

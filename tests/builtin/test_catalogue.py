@@ -12,7 +12,7 @@ KINDS = {name: kind for name, kind in load(MODULES).items() if kind.handler.__mo
 
 
 def test_the_kinds_are_the_documented_ones():
-    assert set(KINDS) == {"data.process", "email.send", "http.request", "image.thumbnail", "sleep"}
+    assert set(KINDS) == {"data.process", "email.send", "http.request", "image.thumbnail", "sleep", "verify.write"}
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))

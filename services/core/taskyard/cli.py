@@ -10,6 +10,7 @@ from taskyard.database import Session
 from taskyard.explaining import explaining
 from taskyard.issuing import Person, record_first
 from taskyard.settings import DatabaseSettings, MigrationSettings
+from taskyard.verify.command import verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.add_typer(keys_command.app, name="keys")
@@ -35,7 +36,7 @@ def migrate(
     settings = MigrationSettings()
     url = settings.database_url.get_secret_value()
     with explaining("taskyard migrate"):
-        version = schema.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles)
+        version = schema.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles, say=_say_waiting)
         if first_key := settings.first_key.get_secret_value():
             with Session(url, "taskyard migrate").transaction() as cursor:
                 is_new = record_first(cursor, first_key, Person.of_this_process())
@@ -52,8 +53,12 @@ def wait_for_schema(
     """Wait until the tables in DATABASE_URL are at this version or a newer one, for others to bring them there."""
     with explaining("taskyard wait-for-schema"):
         session = Session(DatabaseSettings().database_url.get_secret_value(), "taskyard wait-for-schema")
-        version = schema.wait_until_usable(session, wait_s, lambda cause: typer.echo(f"Waits: {cause}", err=True))
+        version = schema.wait_until_usable(session, wait_s, _say_waiting)
     typer.echo(f"The tables are at version {version}.")
+
+
+def _say_waiting(cause: str) -> None:
+    typer.echo(f"Waits: {cause}", err=True)
 
 
 @app.command()
@@ -72,6 +77,9 @@ def run(
         )
         raise typer.Exit(1) from error
     raise typer.Exit(run_locally(directory, once=once, flower=flower))
+
+
+app.command()(verify)
 
 
 def main() -> None:

@@ -104,13 +104,19 @@ class Command:
 class Supervisor:
     """Keeps parts running until `stop`. `say` is told, from any thread, what happens to them.
 
-    A part that dies is started again after `first_pause_s` seconds, then after twice as long each time up to half a
-    minute, until it has run for a minute.
+    A part that dies is started again after `first_pause_s` seconds, then after twice as long each time up to
+    `longest_pause_s`, until it has run for a minute.
     """
 
-    def __init__(self, say: Callable[[str], None], *, first_pause_s: float = _FIRST_PAUSE_S) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        *,
+        first_pause_s: float = _FIRST_PAUSE_S,
+        longest_pause_s: float = _LONGEST_PAUSE_S,
+    ) -> None:
         self._say = say
-        self._first_pause_s = first_pause_s
+        self._pauses_s = (first_pause_s, longest_pause_s)
         self._groups: list[list[_Keeper]] = []
 
     def start(self, *parts: Part) -> None:
@@ -119,7 +125,7 @@ class Supervisor:
         Raises:
             LocalRunError: one of them cannot be started; the others are left to `stop`.
         """
-        group = [_Keeper(part, self._say, self._first_pause_s) for part in parts]
+        group = [_Keeper(part, self._say, *self._pauses_s) for part in parts]
         self._groups.append(group)
         for keeper in group:
             keeper.start()
@@ -143,11 +149,12 @@ class Supervisor:
 class _Keeper(threading.Thread):
     """The thread of one part. `started` tells how its first start went."""
 
-    def __init__(self, part: Part, say: Callable[[str], None], first_pause_s: float) -> None:
+    def __init__(self, part: Part, say: Callable[[str], None], first_pause_s: float, longest_pause_s: float) -> None:
         super().__init__(name=f"keeper of {part.name}", daemon=True)
         self._part = part
         self._say = say
         self._first_pause_s = first_pause_s
+        self._longest_pause_s = longest_pause_s
         self._ending = threading.Event()
         self.started: Future[None] = Future()
 
@@ -166,7 +173,7 @@ class _Keeper(threading.Thread):
             if self._ending.is_set():
                 return
             healthy = monotonic() - began > _HEALTHY_S
-            pause_s = self._first_pause_s if healthy or not pause_s else min(2 * pause_s, _LONGEST_PAUSE_S)
+            pause_s = self._first_pause_s if healthy or not pause_s else min(2 * pause_s, self._longest_pause_s)
             how = spawning.describe(status)
             self._say(f"{self._part.name} died ({how}) and is started again in {pause_s:g} s; see {self._part.log}")
             began = monotonic()

@@ -8,5 +8,6 @@ MODULES: Final = (
     "taskyard_worker.builtin.http_request",
     "taskyard_worker.builtin.image_thumbnail",
     "taskyard_worker.builtin.sleep",
+    "taskyard_worker.builtin.verify_write",
 )
 """What `taskyard.handlers.load` is given beside the modules named in `TASKYARD_HANDLERS`."""
