@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from conftest import execute
 from statements import factories as f
 from taskyard import schema
 from taskyard.database import Session
@@ -20,15 +18,6 @@ from taskyard.handlers import load
 from taskyard_worker.builtin import MODULES
 from taskyard_worker.cli import catalogue_entry
 from waiting import eventually
-
-
-@pytest.fixture
-def empty_url(postgresql):
-    """The URL of a database without tables."""
-    name = f"empty_{uuid.uuid4().hex[:12]}"
-    execute(postgresql, f"CREATE DATABASE {name}")
-    yield make_url(postgresql.url).set(database=name).render_as_string(hide_password=False)
-    execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_many_may_migrate_at_once(empty_url):

@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from taskyard import grants
 from taskyard.database import Cursor, Session
 from taskyard.errors import TaskyardError, UnavailableError
+from taskyard.patience import patiently
 
 REVISION: Final = "0003"
 """The migration that this code was written for; it also runs on the tables of the next version."""
@@ -85,16 +86,25 @@ def usable(cursor: Cursor) -> str:
     return version
 
 
-def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False, await_roles: bool = False) -> str:
+def migrate(
+    url: str,
+    wait_s: float = 60.0,
+    *,
+    make_roles: bool = False,
+    await_roles: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> str:
     """Bring the tables to this version; return the version they then have. Waits up to `wait_s` for the database.
 
     The parts' roles get what they need of the tables (`taskyard.grants`), those that exist; with `make_roles` all do.
     With `await_roles` it also waits for somebody else to make them: they would get nothing if they came later.
     Tables of a newer version are left as they are: the version before must run on them, so an upgrade can be undone.
     Safe to start many times at once: an advisory lock lets one in, and the others then find nothing to do.
+    Nobody waits for it for long (`taskyard.patience`); `say` is told who holds it up.
 
     Raises:
         UnavailableError: the database does not answer.
+        LockedError: others held the tables for too long.
         RolesError: the user may not make roles, or nobody has made them.
     """
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
@@ -103,7 +113,7 @@ def migrate(url: str, wait_s: float = 60.0, *, make_roles: bool = False, await_r
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         try:
-            return _upgrade(connection, make_roles=make_roles)
+            return _upgrade(connection, say, make_roles=make_roles)
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
@@ -128,7 +138,7 @@ def _await_database(engine: sqlalchemy.Engine, wait_s: float, *, await_roles: bo
         raise UnavailableError(f"PostgreSQL is away: {str(error.orig).strip()}") from error
 
 
-def _upgrade(connection: sqlalchemy.Connection, *, make_roles: bool) -> str:
+def _upgrade(connection: sqlalchemy.Connection, say: Callable[[str], None], *, make_roles: bool) -> str:
     driver: Any = connection.connection
     with driver.cursor() as cursor:
         found = current(cursor)
@@ -138,7 +148,7 @@ def _upgrade(connection: sqlalchemy.Connection, *, make_roles: bool) -> str:
     if make_roles:
         with connection.begin(), driver.cursor() as cursor:
             grants.make_roles(cursor)
-    command.upgrade(_config(connection), "head")
+    patiently(connection, lambda: command.upgrade(_config(connection), "head"), say)
     connection.commit()
     with connection.begin(), driver.cursor() as cursor:  # for roles that came after the tables
         grants.apply(cursor)
