@@ -4,12 +4,18 @@ A process of its own, configured by the same environment as the parts. It shows;
 """
 
 import sys
+from typing import Final
 
 from pydantic import Field, SecretStr
 
 from taskyard import logs
 from taskyard.broker import celery_app
+from taskyard.listening import is_loopback
 from taskyard.settings import BrokerSettings
+
+_OPEN_TO_ALL: Final = """taskyard-flower: without a password whoever reaches {host} sees workers and what they run.
+Set one (TASKYARD_FLOWER_BASIC_AUTH=user:password), or listen on 127.0.0.1 (TASKYARD_FLOWER_HOST), or, where something
+else keeps strangers out, say so by TASKYARD_FLOWER_AUTH_NONE_ANYWHERE=true."""
 
 
 class FlowerSettings(BrokerSettings):
@@ -22,11 +28,21 @@ class FlowerSettings(BrokerSettings):
         SecretStr(""), description="RabbitMQ's management API, http://user:password@host:15672/api/"
     )
     flower_basic_auth: SecretStr = Field(SecretStr(""), description="user:password that Flower asks for; empty: none")
+    flower_auth_none_anywhere: bool = Field(
+        False, description="ask for no password even on an address that others reach, too"
+    )
 
 
 def main() -> None:
-    """Run Flower until it is told to stop."""
+    """Run Flower until it is told to stop.
+
+    It refuses to listen where others than this machine reach it without asking for a password, unless it is told to.
+    """
     settings = FlowerSettings()
+    open_to_all = not (settings.flower_basic_auth.get_secret_value() or settings.flower_auth_none_anywhere)
+    if open_to_all and not is_loopback(settings.flower_host):
+        sys.stderr.write(_OPEN_TO_ALL.format(host=settings.flower_host) + "\n")
+        raise SystemExit(2)
     logs.configure(settings, "flower")
     app = celery_app(settings.broker_url.get_secret_value(), ["default"])
     options = [f"--address={settings.flower_host}", f"--port={settings.flower_port}", "--read_only=True"]
