@@ -96,6 +96,7 @@ class Stack:
             "TASKYARD_LEASE_S": "4",
             "TASKYARD_SETTLE_S": "1.5",
             "TASKYARD_INTERRUPT_GRACE_S": "1",
+            "TASKYARD_CONSISTENCY_PASS_S": "0.5",
         }
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=65)
 

@@ -14,7 +14,7 @@ import pytest
 from e2e.stack import settle
 from e2e.traces import starts
 from statements import factories as f
-from taskyard.statements import queues
+from taskyard.statements import passes, queues
 from waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -214,3 +214,5 @@ def _check_that_nothing_was_lost(session, accepted, started) -> None:
     assert {start.split(".")[0] for start in started} == {str(task_id) for task_id in accepted}
     session.run(queues.fold)
     assert f.counted(session) == f.recounted(session)
+    assert session.run(passes.violations) == [], "nothing looked broken at any time"
+    assert f.rows(session, "SELECT count(*) > 5 FROM passes WHERE counted_at IS NOT NULL") == [(True,)]

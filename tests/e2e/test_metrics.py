@@ -97,6 +97,8 @@ def test_what_has_not_happened_yet_is_0(taskyard):
     dispatcher.wait_for(0, "taskyard_dispatched_total", **default, result="refused")
     dispatcher.wait_for(0, "taskyard_dispatch_delay_seconds_count", **default)
     dispatcher.wait_for(0, "taskyard_duty_errors_total", duty="show")
+    for rule in INVENTORY["taskyard_consistency_violations_total"].values["rule"]:
+        dispatcher.wait_for(0, "taskyard_consistency_violations_total", rule=rule)
     for cause in ("lease_expired", "message_lost", "dead_lettered"):
         dispatcher.wait_for(0, "taskyard_recovered_total", **default, cause=cause)
     worker = parts["worker"]
@@ -204,3 +206,21 @@ def test_a_worker_says_that_it_drains_and_what_it_holds(taskyard):
     worker.wait_for(1, "taskyard_worker_draining")
     assert worker.part.process.wait(30) == 0
     assert taskyard.task(task_ids[0])["status"] == "succeeded"
+
+
+def test_the_record_is_checked_while_it_is_used_and_what_is_broken_is_put_right(taskyard, session):
+    dispatcher = Scraped(taskyard, "dispatcher")
+    dispatcher.wait_for(1, "taskyard_leader", leads="consistency")
+    eventually(lambda: dispatcher.value("taskyard_consistency_last_pass_duration_seconds"), "a pass has ended")
+    with session.transaction() as cursor:
+        cursor.execute("INSERT INTO counters (queue, status, tasks) VALUES ('default', 'failed', 3)")
+    dispatcher.wait_for(1, "taskyard_consistency_mended_total", rule="counters_drift")
+    dispatcher.wait_for(0, "taskyard_tasks", queue="default", status="failed")
+    dispatcher.wait_for(0, "taskyard_consistency_standing_violations")
+
+
+def test_without_its_pace_there_is_no_check(taskyard):
+    dispatcher = Scraped(taskyard, "dispatcher", TASKYARD_CONSISTENCY_ROWS_PER_S="0")
+    dispatcher.wait_for(0, "taskyard_tasks", queue="default", status="queued")
+    assert "taskyard_consistency_examined_total" not in dispatcher.families()
+    assert dispatcher.value("taskyard_leader", leads="consistency") is None

@@ -22,6 +22,21 @@ OUTCOMES: Final = (
     "invalid_payload",
     "invalid_result",
 )
+RULES: Final = (
+    "queued_without_ready",
+    "ready_not_queued",
+    "ready_without_task",
+    "ready_differs",
+    "queue_missing",
+    "due_not_queued",
+    "lease_overdue",
+    "attempts_missing",
+    "attempts_surplus",
+    "attempts_without_task",
+    "succeeded_twice",
+    "end_contradicted",
+    "counters_drift",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class Metric:
     components: tuple[str, ...]
     labels: tuple[str, ...] = ()
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    shown_by: Literal["record", "buffer"] | None = None
+    shown_by: Literal["record", "buffer", "consistency"] | None = None
     needs: str | None = None
 
     def series(self, name: str) -> tuple[str, ...]:
@@ -113,6 +128,16 @@ INVENTORY: Final[Mapping[str, Metric]] = {
     "taskyard_stats_last_refresh_timestamp_seconds": Metric("gauge", _DISPATCHER, shown_by="record"),
     "taskyard_stats_refresh_duration_seconds": Metric("gauge", _DISPATCHER, shown_by="record"),
     "taskyard_stats_refresh_errors_total": Metric("counter", _DISPATCHER, shown_by="record"),
+    "taskyard_consistency_violations_total": Metric(
+        "counter", _DISPATCHER, ("rule",), {"rule": RULES}, shown_by="consistency"
+    ),
+    "taskyard_consistency_mended_total": Metric(
+        "counter", _DISPATCHER, ("rule",), {"rule": RULES}, shown_by="consistency"
+    ),
+    "taskyard_consistency_standing_violations": Metric("gauge", _DISPATCHER, shown_by="consistency"),
+    "taskyard_consistency_examined_total": Metric("counter", _DISPATCHER, shown_by="consistency"),
+    "taskyard_consistency_last_pass_timestamp_seconds": Metric("gauge", _DISPATCHER, shown_by="consistency"),
+    "taskyard_consistency_last_pass_duration_seconds": Metric("gauge", _DISPATCHER, shown_by="consistency"),
     # the worker
     "taskyard_attempts_total": Metric("counter", _WORKER, ("kind", "queue", "outcome"), {"outcome": OUTCOMES}),
     "taskyard_attempt_run_seconds": Metric("histogram", _WORKER, ("kind", "queue")),

@@ -88,7 +88,7 @@ def test_metrics_described_are_those_that_exist() -> None:
     dispatcher = DispatcherMetrics(registries[1])
     WorkerMetrics(registries[2], "default", 1, [])
     GuardMetrics(registries[3])
-    for led in (dispatcher.record, dispatcher.buffer):
+    for led in (dispatcher.record, dispatcher.buffer, dispatcher.consistency):
         assert led.shown  # as by a leader
     existing = {
         metric.name + ("_total" if metric.type == "counter" else "")

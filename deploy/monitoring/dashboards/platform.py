@@ -160,6 +160,44 @@ _DISPATCHER: Final = Row(
             ],
             alarm=120,
         ),
+        Panel(
+            "Violations of the record",
+            "Found by the consistency check in an hour, by rule, and those that stand. Anything but 0: "
+            "docs/runbooks/TaskyardRecordInconsistent.md",
+            "short",
+            [
+                Query(
+                    f"sum by (rule) (increase(taskyard_consistency_violations_total{{{HERE}}}[1h])) > 0",
+                    "{{rule}}",
+                ),
+                Query(f"max(taskyard_consistency_standing_violations{{{HERE}}})", "standing"),
+            ],
+            alarm=1,
+            none="0",
+        ),
+        Panel(
+            "Age of the consistency check",
+            "Since when its last full pass ended, and how long that took. Hours: "
+            "docs/runbooks/TaskyardConsistencyStale.md",
+            "s",
+            [
+                Query(f"time() - max(taskyard_consistency_last_pass_timestamp_seconds{{{HERE}}})", "age"),
+                Query(f"max(taskyard_consistency_last_pass_duration_seconds{{{HERE}}})", "time that it took"),
+            ],
+            alarm=21600,
+        ),
+        Panel(
+            "Tasks examined",
+            "By the consistency check, a second. It rests between two passes; 0 for hours: "
+            "docs/runbooks/TaskyardConsistencyStale.md",
+            "ops",
+            [
+                Query(f"sum(rate(taskyard_consistency_examined_total{{{HERE}}}{WINDOW}))", "examined"),
+                Query(
+                    f"sum by (rule) (rate(taskyard_consistency_mended_total{{{HERE}}}{WINDOW})) > 0", "{{rule}}: mended"
+                ),
+            ],
+        ),
     ],
 )
 

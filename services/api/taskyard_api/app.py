@@ -19,7 +19,7 @@ from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
 from taskyard_api.parts import Parts
 from taskyard_api.readers import Readers
-from taskyard_api.routes import audit, catalogue, changing, health, reading, submitting
+from taskyard_api.routes import audit, catalogue, changing, consistency, health, reading, submitting
 from taskyard_api.settings import ApiSettings
 from taskyard_api.submissions import Checker
 from taskyard_api.waker import Waker
@@ -79,7 +79,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
     )
     app.state.parts = build_parts(settings, metrics)
     app.state.leaving = Leaving()
-    for module in (submitting, reading, changing, catalogue, audit, health):
+    for module in (submitting, reading, changing, catalogue, audit, consistency, health):
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)

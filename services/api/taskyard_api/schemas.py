@@ -8,7 +8,9 @@ from pydantic_core import PydanticCustomError
 from taskyard.documents import text_fault
 from taskyard.handlers import MAX_ATTEMPTS, MAX_TIMEOUT_S, NAME_PATTERN
 from taskyard.statements.audit import Entry
+from taskyard.statements.consistency import Rule
 from taskyard.statements.kinds import CataloguedKind
+from taskyard.statements.passes import Pass, Violation
 from taskyard.statements.queues import Queue
 from taskyard.statements.reading import Attempt, Task, TaskSummary
 
@@ -161,6 +163,23 @@ class AuditPage(BaseModel):
 
     entries: list[Entry]
     next_cursor: str | None
+
+
+class ConsistencyRule(BaseModel):
+    """What must hold of the record: what it means where it does not, and what is then done; null: a person has to."""
+
+    name: Rule
+    meaning: str
+    mending: str | None
+
+
+class Consistency(BaseModel):
+    """What is checked, and what was found; violations newest first. A pass is null where there is none."""
+
+    rules: list[ConsistencyRule]
+    last_pass: Pass | None
+    running_pass: Pass | None
+    violations: list[Violation]
 
 
 class Attempts(BaseModel):

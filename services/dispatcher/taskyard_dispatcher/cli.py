@@ -17,9 +17,10 @@ from taskyard.health import Health, Pulse
 from taskyard.metrics import registry
 from taskyard.serving import serve
 from taskyard_dispatcher.canaries import Canaries
+from taskyard_dispatcher.consistency import LOOK_S, Consistency
 from taskyard_dispatcher.dispatch import Dispatch
 from taskyard_dispatcher.duties import Duty, Loop
-from taskyard_dispatcher.metrics import BUFFER, RECORD, DispatcherMetrics
+from taskyard_dispatcher.metrics import BUFFER, CONSISTENCY, RECORD, DispatcherMetrics
 from taskyard_dispatcher.publisher import Channel, Publisher
 from taskyard_dispatcher.recovery import DeadLetters, Leases, LostMessages
 from taskyard_dispatcher.settings import DispatcherSettings
@@ -33,10 +34,11 @@ def build(
 ) -> list[Callable[[], None]]:
     """Build the loops of one replica; each runs in a thread of its own, on a session of its own, until `stop`."""
     app = celery_app(settings.broker_url.get_secret_value(), [])
-    pulses = {name: health.pulse(name, settings.poll_s) for name in ("dispatch", "record", "buffer")}
+    names = ("dispatch", RECORD, BUFFER, *((CONSISTENCY,) if settings.consistency_rows_per_s else ()))
+    pulses = {name: health.pulse(name, settings.poll_s) for name in names}
     sessions = {name: _session(settings, pulse) for name, pulse in pulses.items()}
     publisher = Publisher(app, settings.confirm_timeout_s, pulses["dispatch"].outside)
-    channel = Channel(app, settings.confirm_timeout_s, pulses["buffer"].outside)
+    channel = Channel(app, settings.confirm_timeout_s, pulses[BUFFER].outside)
     health.ready_when(
         {
             "connected to PostgreSQL": lambda: all(session.is_connected for session in sessions.values()),
@@ -45,9 +47,13 @@ def build(
         }
     )
     dispatch = Dispatch(settings, sessions["dispatch"], publisher, metrics, pulses["dispatch"])
-    record = _record_loop(settings, sessions["record"], metrics, pulses["record"])
-    buffer = _buffer_loop(settings, sessions["buffer"], channel, metrics, pulses["buffer"])
-    return [partial(loop.run, stop) for loop in (dispatch, record, buffer)]
+    led = [
+        _record_loop(settings, sessions[RECORD], metrics, pulses[RECORD]),
+        _buffer_loop(settings, sessions[BUFFER], channel, metrics, pulses[BUFFER]),
+    ]
+    if CONSISTENCY in names:
+        led.append(_consistency_loop(settings, sessions[CONSISTENCY], metrics, pulses[CONSISTENCY]))
+    return [partial(dispatch.run, stop), *(partial(loop.run, stop) for loop in led)]
 
 
 def _session(settings: DispatcherSettings, pulse: Pulse) -> Session:
@@ -89,6 +95,24 @@ def _buffer_loop(
         channel.probe()  # ready to take over, and known to be
 
     return Loop(BUFFER, session, duties, metrics, pulse, stand_by)
+
+
+def _consistency_loop(settings: DispatcherSettings, session: Session, metrics: DispatcherMetrics, pulse: Pulse) -> Loop:
+    """Build the loop of the consistency check: one of its own, so that nothing waits for a full count."""
+    check = Consistency(
+        session,
+        Leases(session, settings.max_losses, random.random, metrics),
+        metrics,
+        rows_per_s=settings.consistency_rows_per_s,
+        pass_s=settings.consistency_pass_s,
+    )
+
+    def stand_by() -> None:
+        metrics.consistency.drop()
+        check.forget()
+
+    duties = [Duty("consistency_walk", 0.1, check.walk), Duty("consistency_look", LOOK_S, check.look)]
+    return Loop(CONSISTENCY, session, duties, metrics, pulse, stand_by)
 
 
 def run() -> None:

@@ -1,7 +1,8 @@
 """Metrics of the dispatcher: what this replica does, and what the replica that leads shows of the whole.
 
     every replica   its own deeds, added up over replicas
-    leader          the state of the record, the state of the buffer: there while it leads, gone when it does not
+    leader          the state of the record, the state of the buffer, what the consistency check found: there while it
+                    leads, gone when it does not
 
 Two replicas that show the same state would count it twice, and an old leader's would stay as it was for ever.
 """
@@ -14,12 +15,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from taskyard.metrics import DATABASE_SECONDS, WAIT_SECONDS
+from taskyard.statements.consistency import Rule
 from taskyard_dispatcher.ended import EndedTasks
 
 M = TypeVar("M")
 
 RECORD: Final = "record"
 BUFFER: Final = "buffer"
+CONSISTENCY: Final = "consistency"
 """What a replica can lead, beside a queue."""
 
 _CAUSES: Final = ("lease_expired", "message_lost", "dead_lettered")
@@ -97,6 +100,41 @@ class BufferMetrics:
         )
 
 
+class ConsistencyMetrics:
+    """What the leader of the consistency check shows of what it found."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.violations = Counter(
+            "taskyard_consistency_violations_total",
+            "Violations of a rule of the record that were found; one that stands is found in each pass.",
+            ["rule"],
+            registry=registry,
+        )
+        self.mended = Counter(
+            "taskyard_consistency_mended_total",
+            "Those of them that were put right at once.",
+            ["rule"],
+            registry=registry,
+        )
+        self.standing = Gauge(
+            "taskyard_consistency_standing_violations", "Violations that were not put right.", registry=registry
+        )
+        self.examined = Counter(
+            "taskyard_consistency_examined_total", "Tasks that the check looked at.", registry=registry
+        )
+        self.last_pass = Gauge(
+            "taskyard_consistency_last_pass_timestamp_seconds",
+            "When the last full pass ended; before the first one, since when that is awaited.",
+            registry=registry,
+        )
+        self.last_pass_duration = Gauge(
+            "taskyard_consistency_last_pass_duration_seconds", "Time that the last full pass took.", registry=registry
+        )
+        for rule in Rule:
+            self.violations.labels(rule)
+            self.mended.labels(rule)
+
+
 class DispatchMetrics:
     """This replica's way from the record to the buffer."""
 
@@ -137,6 +175,7 @@ class DispatcherMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.record = Led(registry, RecordMetrics)
         self.buffer = Led(registry, BufferMetrics)
+        self.consistency = Led(registry, ConsistencyMetrics)
         self.dispatch = DispatchMetrics(registry)
         self.leader = Gauge(
             "taskyard_leader", "1 for what this replica leads: a queue, or a duty.", ["leads"], registry=registry

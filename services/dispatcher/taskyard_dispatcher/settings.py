@@ -30,3 +30,15 @@ class DispatcherSettings(AttemptSettings):
         description="seconds between two canaries, tasks that do nothing, through each queue that has workers; 0: none",
     )
     retention_s: float = Field(30 * 24 * 3600.0, ge=0, description="seconds that finished tasks are kept; 0: for ever")
+    consistency_rows_per_s: float = Field(
+        5000.0,
+        ge=0,
+        le=1_000_000,
+        description="tasks a second that the consistency check looks at, at most; 0: no such check",
+    )
+    consistency_pass_s: float = Field(
+        60.0,
+        ge=0.1,
+        le=7 * 24 * 3600,
+        description="seconds from the beginning of one pass of the consistency check to the next, at least",
+    )

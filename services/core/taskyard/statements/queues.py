@@ -43,8 +43,8 @@ _FOLD: Final = """
     SELECT moves, kind, queue, target, attempts, span, tasks, end_to_end_s FROM all_of_them LEFT JOIN ended ON true
 """
 
-_COUNTS: Final = """
-    SELECT queue, status, sum(tasks)::bigint
+COUNTS: Final = """
+    SELECT queue, status, sum(tasks)::bigint AS tasks
       FROM (SELECT queue, status, tasks FROM counters
              UNION ALL
             SELECT queue, source, -tasks FROM moves WHERE source IS NOT NULL
@@ -52,6 +52,7 @@ _COUNTS: Final = """
             SELECT queue, target, tasks FROM moves WHERE target IS NOT NULL) AS all_of_them
      GROUP BY queue, status
 """
+"""The counters as they are at this moment: `queue`, `status`, `tasks`."""
 
 # The oldest by priority is one probe of ready_waiting_ix each; the dispatched are few by design.
 _OLDEST: Final = """
@@ -112,7 +113,7 @@ def fold(cursor: Cursor, bounds_s: Sequence[float] = ()) -> Folded:
 
 def counts(cursor: Cursor) -> dict[tuple[str, Status], int]:
     """Return how many tasks each queue has in each status; those with none may be absent. Locks nothing."""
-    cursor.execute(_COUNTS)
+    cursor.execute(COUNTS)
     return {(queue, Status(status)): int(tasks) for queue, status, tasks in cursor.fetchall()}
 
 
