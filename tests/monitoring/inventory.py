@@ -69,6 +69,8 @@ INVENTORY: Final[Mapping[str, Metric]] = {
     "taskyard_http_requests_total": Metric("counter", _API, ("method", "route", "status")),
     "taskyard_http_request_duration_seconds": Metric("histogram", _API, ("method", "route")),
     "taskyard_http_requests_in_progress": Metric("gauge", _API),
+    "taskyard_http_connections": Metric("gauge", _API),
+    "taskyard_http_connections_refused_total": Metric("counter", _API, ("cause",)),
     "taskyard_submissions_total": Metric(
         "counter",
         _API,

@@ -1,6 +1,8 @@
 """Who sends a request, and whether they may do what it asks.
 
-    request ─▶ Gate: is the key valid? 401 ─▶ requires("tasks:write"): has it the scope? 403 ─▶ endpoint, its Caller
+    request ─▶ Gate: is the key valid? 401; does it send too much? 429
+            ─▶ requires("tasks:write"): has it the scope? 403
+            ─▶ endpoint, its Caller
 
 The gate is in front of all paths but the few that are open, so that what needs no scope by mistake still needs a key,
 and stands before the body is read, so that nobody without one has it parsed.
@@ -20,6 +22,7 @@ from taskyard.keys import Scope, implied
 from taskyard.statements.audit import Action, Deed
 from taskyard_api.keyring import Keyring
 from taskyard_api.problems import told
+from taskyard_api.rates import Rates
 
 ANONYMOUS: Final = "anonymous"
 
@@ -77,14 +80,18 @@ class Caller:
 
 
 class Gate:
-    """Finds the caller of each request by its key; with `keyring` None, anybody is `anonymous` and may do all."""
+    """Finds the caller of each request by its key; with `keyring` None, anybody is `anonymous` and may do all.
 
-    def __init__(self, app: ASGIApp, *, keyring: Keyring | None) -> None:
+    A key that sends more than its rate is refused.
+    """
+
+    def __init__(self, app: ASGIApp, *, keyring: Keyring | None, rates: Rates) -> None:
         self._app = app
+        self._rates = rates
         self._keyring = keyring
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Let one request in, or answer with 401."""
+        """Let one request in, or answer with 401 or 429."""
         if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
                 scope[_CALLER] = await self._caller(scope)
@@ -100,6 +107,7 @@ class Gate:
             return Caller(ANONYMOUS, frozenset(Scope), source, request_id)
         credential = await self._keyring.judge(_sent_key(scope))
         structlog.contextvars.bind_contextvars(key_id=credential.id)
+        self._rates.take(credential.id, credential.rate_per_s)
         return Caller(credential.id, implied(credential.scopes), source, request_id, credential.rate_per_s)
 
 

@@ -18,6 +18,7 @@ from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
 from taskyard_api.parts import Parts
+from taskyard_api.rates import Rates
 from taskyard_api.readers import Readers
 from taskyard_api.routes import audit, catalogue, changing, consistency, health, reading, submitting
 from taskyard_api.settings import ApiSettings
@@ -83,13 +84,15 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
-    app.add_middleware(Gate, keyring=app.state.parts.keyring if settings.auth == "keys" else None)
+    keyring = app.state.parts.keyring if settings.auth == "keys" else None
+    app.add_middleware(Gate, keyring=keyring, rates=Rates(settings.api_rate_per_s))
     app.add_middleware(
         Edge,
         metrics=metrics.http,
         leaving=app.state.leaving,
         max_body_bytes=settings.api_max_body_bytes,
         max_batch_bytes=settings.api_max_batch_bytes,
+        intake_bytes=settings.api_intake_bytes,
     )
     return app
 

@@ -1,16 +1,16 @@
 """The command `taskyard-api`: serves the API until it is told to stop, and then answers what it accepted."""
 
-import ipaddress
 from typing import Final
 
 import structlog
 import typer
-import uvicorn
 
 from taskyard import logs
+from taskyard.listening import is_loopback
 from taskyard.metrics import registry
 from taskyard.serving import serve
 from taskyard_api.app import create_app
+from taskyard_api.connections import server_config
 from taskyard_api.leaving import LeavingServer
 from taskyard_api.settings import ApiSettings
 
@@ -20,14 +20,6 @@ log = structlog.get_logger(__name__)
 _OPEN_TO_ALL: Final = """taskyard-api: with TASKYARD_AUTH=none whoever reaches {host} may do everything.
 Use keys (TASKYARD_AUTH=keys, and `taskyard keys create`), or listen on 127.0.0.1 (TASKYARD_API_HOST), or, where
 something else keeps strangers out, say so by TASKYARD_AUTH_NONE_ANYWHERE=true."""
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens on `host`: a name other than localhost may be any."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def run() -> None:
@@ -45,17 +37,7 @@ def run() -> None:
     collectors = registry("api")
     app = create_app(settings, collectors)
     serve(settings, collectors)
-    config = uvicorn.Config(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=settings.api_shutdown_s,
-        timeout_keep_alive=75,
-        backlog=4096,
-    )
+    config = server_config(app, settings, app.state.parts.metrics.connections)
     log.info("api runs", host=settings.api_host, port=settings.api_port)
     LeavingServer(config, app.state.leaving, settings.api_drain_s, app.state.parts.watcher.release).run()
 

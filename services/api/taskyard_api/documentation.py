@@ -58,6 +58,6 @@ def _say_who_may(operation: dict[str, Any]) -> None:
     """Complete a call that needs a key with its answers where there is none, or one without the scope."""
     scopes = [scope for needed in operation.get("security", ()) for scope in needed["key"]]
     if scopes:
-        refusals = {str(status): answer for status, answer in documented(401, 403).items()}
+        refusals = {str(status): answer for status, answer in documented(401, 403, 429).items()}
         refusals["403"]["description"] = f"The key lacks the scope `{'`, `'.join(scopes)}`; `errors` says which."
         operation["responses"] = dict(sorted({**operation["responses"], **refusals}.items()))

@@ -18,6 +18,7 @@ UNKNOWN: Final = "unknown"
 
 _RESULTS: Final[tuple[Result, ...]] = ("accepted", "replayed", "invalid", "rejected", "error")
 _ACTIONS: Final[tuple[Action, ...]] = ("cancel", "retry", "delete", "edit", "pause", "resume")
+_REFUSED_FOR: Final = ("too_many", "slow_headers", "slow_body", "large_headers", "malformed", "stalled")
 _REFUSALS: Final = (ConflictError, NotFoundError, InvalidError)
 
 
@@ -37,6 +38,21 @@ class RequestMetrics:
         )
         self.in_progress = Gauge("taskyard_http_requests_in_progress", "Requests being answered.", registry=registry)
         self.long_polls = Gauge("taskyard_long_polls", "Requests that wait for a task's end.", registry=registry)
+
+
+class ConnectionMetrics:
+    """Connections of clients, and those that were closed on them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open = Gauge("taskyard_http_connections", "Connections that are open.", registry=registry)
+        self.refused = Counter(
+            "taskyard_http_connections_refused_total",
+            "Connections closed on a client: it was too slow, sent too large headers, or there were too many.",
+            ["cause"],
+            registry=registry,
+        )
+        for cause in _REFUSED_FOR:
+            self.refused.labels(cause)
 
 
 class SubmissionMetrics:
@@ -93,6 +109,7 @@ class ApiMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.http = RequestMetrics(registry)
+        self.connections = ConnectionMetrics(registry)
         self.submissions = SubmissionMetrics(registry)
         self.readers = ReaderMetrics(registry)
         self._actions = Counter(

@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -26,13 +27,21 @@ class Edge:
     """The outermost layer of the API. `/tasks/` is `/tasks`: a slash at the end means nothing."""
 
     def __init__(
-        self, app: ASGIApp, *, metrics: RequestMetrics, leaving: Leaving, max_body_bytes: int, max_batch_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        metrics: RequestMetrics,
+        leaving: Leaving,
+        max_body_bytes: int,
+        max_batch_bytes: int,
+        intake_bytes: int,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._leaving = leaving
         self._max_body_bytes = max_body_bytes
         self._max_batch_bytes = max_batch_bytes
+        self._room_bytes = intake_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; what is no HTTP passes through."""
@@ -58,6 +67,7 @@ class Edge:
                     headers["Connection"] = "close"
             await send(message)
 
+        held = _Held()
         self._leaving.asked(by_probe=scope["path"] in _QUIET)
         self._metrics.in_progress.inc()
         try:
@@ -67,10 +77,27 @@ class Edge:
             elif not _is_json(sent):
                 await problem(415, "unsupported_media_type", _NO_JSON)(scope, receive, send_with_id)
             else:
-                await self._app(scope, _limited(receive, limit_bytes), send_with_id)
+                await self._app(scope, self._limited(receive, limit_bytes, held), send_with_id)
         finally:
+            self._room_bytes += held.size_bytes
             self._metrics.in_progress.dec()
             self._observe(scope, status, time.monotonic() - started)
+
+    def _limited(self, receive: Receive, limit_bytes: int, held: "_Held") -> Receive:
+        """Count what a request sends, and refuse it past its own limit, or past what there is room for in all."""
+
+        async def counted() -> Message:
+            message: dict[str, Any] = dict(await receive())
+            size_bytes = len(message.get("body", b""))
+            held.size_bytes += size_bytes
+            self._room_bytes -= size_bytes
+            if held.size_bytes > limit_bytes:
+                raise HTTPException(413, _too_large(limit_bytes))
+            if self._room_bytes < 0:
+                raise HTTPException(503, "too much is being sent; send this again a little later", {"Retry-After": "1"})
+            return message
+
+        return counted
 
     def _observe(self, scope: Scope, status: int, duration_s: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -86,6 +113,13 @@ class Edge:
             status=status,
             duration_ms=round(duration_s * 1000, 2),
         )
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one request has sent so far of its body."""
+
+    size_bytes: int = 0
 
 
 def _request_id(given: bytes) -> str:
@@ -107,18 +141,3 @@ def _is_json(headers: dict[bytes, bytes]) -> bool:
 
 def _too_large(limit_bytes: int) -> str:
     return f"the body is larger than {limit_bytes} bytes; store large data elsewhere and send a link to it"
-
-
-def _limited(receive: Receive, limit_bytes: int) -> Receive:
-    """Count what a request without a declared length sends, and refuse it past the limit."""
-    received_bytes = 0
-
-    async def counted() -> Message:
-        nonlocal received_bytes
-        message: dict[str, Any] = dict(await receive())
-        received_bytes += len(message.get("body", b""))
-        if received_bytes > limit_bytes:
-            raise HTTPException(413, _too_large(limit_bytes))
-        return message
-
-    return counted

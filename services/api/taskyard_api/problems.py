@@ -20,6 +20,7 @@ from taskyard.errors import (
     KeyReusedError,
     NotFoundError,
     OverloadedError,
+    RateExceededError,
     ScopeMissingError,
     TaskyardError,
     UnavailableError,
@@ -30,6 +31,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[Mapping[type[TaskyardError], HTTPStatus]] = {
     KeyRefusedError: HTTPStatus.UNAUTHORIZED,
     ScopeMissingError: HTTPStatus.FORBIDDEN,
+    RateExceededError: HTTPStatus.TOO_MANY_REQUESTS,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -43,6 +45,7 @@ _HTTP_CODES: Final = {
     405: "method_not_allowed",
     413: "too_large",
     415: "unsupported_media_type",
+    503: "overloaded",
 }
 
 log = structlog.get_logger(__name__)
@@ -76,6 +79,7 @@ _WHAT: Final = {
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
     422: "Something breaks a rule; `errors` says where.",
+    429: "The key sends more requests than it may. Try again after `Retry-After` seconds.",
     503: "The database is away, or too much waits already. Try again after `Retry-After` seconds.",
 }
 

@@ -20,6 +20,16 @@ class ApiSettings(DatabaseSettings):
     api_port: int = Field(8000, ge=0, le=65535, description="port that the API listens on")
     api_max_body_bytes: int = Field(1024 * 1024, ge=1024, description="largest request body")
     api_max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest body of POST /tasks/batch")
+    api_rate_per_s: float = Field(
+        1000.0, ge=0, le=1e6, description="requests a second of a key without a rate of its own; 0: no limit"
+    )
+    api_max_connections: int = Field(5000, ge=1, description="connections at once")
+    api_max_header_bytes: int = Field(32 * 1024, ge=1024, description="largest URL and headers of a request, together")
+    api_header_timeout_s: float = Field(10.0, gt=0, le=3600, description="seconds in which a client sends its headers")
+    api_body_timeout_s: float = Field(60.0, gt=0, le=3600, description="seconds in which a client then sends its body")
+    api_intake_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="bytes of bodies that may be held at once, of all requests"
+    )
     api_writer_tasks: int = Field(10_000, ge=1, description="submitted tasks that may wait for the writer")
     api_writer_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="bytes of submitted tasks that may wait")
     api_readers: int = Field(4, ge=1, le=64, description="database connections for everything but submissions")

@@ -5,6 +5,7 @@ TaskyardError
 ├── OverloadedError             more work was handed in than can be taken at once
 ├── KeyRefusedError             no key was sent where one is needed, or none that is valid
 ├── ScopeMissingError           the key is valid, but may not do that
+├── RateExceededError           the key sends more requests than it may
 ├── NotFoundError               no such task, kind or queue
 ├── ConflictError               the task's status does not allow that
 ├── InvalidError                what was handed in breaks a rule; says where and which
@@ -54,6 +55,16 @@ class ScopeMissingError(TaskyardError):
     def __init__(self, scope: str) -> None:
         super().__init__(f"the key lacks the scope {scope}")
         self.scope = scope
+
+
+class RateExceededError(TaskyardError):
+    """The key sends more requests than it may; the same one may pass in `retry_after_s`."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(TaskyardError):
