@@ -1,13 +1,14 @@
 """Variables of the environment: each is one that its part reads, and each part gets those that it cannot do without."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 from pydantic_settings import BaseSettings
 
-from helm.rendering import ROOT, Object, PodTemplate
-from helm.value_sets import each_set, rendering_of, values_of
+from helm.rendering import CHART, ROOT, Object, PodTemplate
+from helm.value_sets import FILES, each_set, rendering_of, values_of
 from taskyard.flower import FlowerSettings
 from taskyard.settings import DatabaseSettings, MigrationSettings
 from taskyard_api.settings import ApiSettings
@@ -112,6 +113,32 @@ def test_a_pool_reads_its_own_settings(name, monkeypatch) -> None:
             assert settings.pool == pod.labels["taskyard.dev/pool"]
             assert settings.concurrency >= 1
             assert settings.queues
+
+
+def test_config_takes_every_setting_that_the_chart_does_not_make() -> None:
+    """Of those that docs/operations.md lists."""
+    table = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(TASKYARD_\w+)`", table, re.MULTILINE)
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    of_the_chart = {
+        variable["name"]
+        for name in FILES
+        for pod in rendering_of(name).pods
+        for container in pod.containers
+        for variable in container.get("env", [])
+    }
+    of_the_images = set().union(*map(of_the_image, IMAGES))
+    # A password belongs into a Secret (extraEnv); these ports are those of the images; the rest is for tests.
+    elsewhere = {
+        "TASKYARD_SMTP_PASSWORD",
+        "TASKYARD_API_PORT",
+        "TASKYARD_FLOWER_PORT",
+        "TASKYARD_FLOWER_AUTH_NONE_ANYWHERE",
+        "TASKYARD_KUBERNETES_URL",
+    }
+    known = schema["properties"]["config"]["properties"].keys() | of_the_chart | of_the_images | elsewhere
+    assert set(listed) - known == set()
+    assert len(listed) > 50
 
 
 @pytest.mark.parametrize("part", ["api", "dispatcher", "worker"])
