@@ -12,7 +12,7 @@ WRITING: Final = "verify.write"
 """The kind whose runs leave a row each, so that what really happened can be held against the record."""
 
 _SLEEPING: Final = "sleep"
-_OF_TEN_WRITE: Final = 3
+_OF_TEN_WRITE: Final = 1  # each opens a connection, which costs more than all else of a task
 _OF_HUNDRED_ARE_LONG: Final = 2
 _MANY_ATTEMPTS: Final = 50  # a canary shall outlive a database that is away again and again
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from taskyard import Context, RetryPolicy, task
 
 _SOON: Final = RetryPolicy(first_s=0.2, longest_s=2.0)
+_LIMIT_S: Final = 40.0
 _PIECE_BYTES: Final = 16 * 1024 * 1024
 _LEAST_PIECES: Final = 64
 """A gigabyte: far above the limit of the harness's workers, and an end where that limit should fail."""
@@ -23,7 +24,7 @@ class Stubborn(BaseModel):
     seconds: float
 
 
-@task("fault.stubborn", retry=_SOON, max_attempts=50)
+@task("fault.stubborn", retry=_SOON, max_attempts=50, timeout_s=_LIMIT_S)
 def stubborn(_ctx: Context, payload: Stubborn) -> str:
     """Go on for some seconds, whatever is raised to interrupt that."""
     ends = time.monotonic() + payload.seconds
@@ -33,7 +34,7 @@ def stubborn(_ctx: Context, payload: Stubborn) -> str:
     return "went on"
 
 
-@task("fault.leak", retry=_SOON, max_attempts=50)
+@task("fault.leak", retry=_SOON, max_attempts=50, timeout_s=_LIMIT_S)
 def leak(ctx: Context) -> int:
     """Take memory and give none back, in the first attempt until the worker ends it."""
     hoard: list[bytearray] = []
@@ -43,7 +44,7 @@ def leak(ctx: Context) -> int:
     return len(hoard)
 
 
-@task("fault.fork", retry=_SOON, max_attempts=50)
+@task("fault.fork", retry=_SOON, max_attempts=50, timeout_s=_LIMIT_S)
 def fork(_ctx: Context) -> str:
     """Leave a process behind that lives on for a while, holding all that the child had open."""
     if os.fork() == 0:
@@ -52,16 +53,19 @@ def fork(_ctx: Context) -> str:
     return "forked"
 
 
-@task("fault.strayfork", retry=_SOON, max_attempts=50)
+@task("fault.strayfork", retry=_SOON, max_attempts=50, timeout_s=_LIMIT_S)
 def stray_fork(_ctx: Context) -> str:
     """Fork, and return in both processes."""
     return "parent" if os.fork() else "child"
 
 
-@task("fault.close", retry=_SOON, max_attempts=50)
+@task("fault.close", retry=_SOON, max_attempts=50, timeout_s=_LIMIT_S)
 def close(_ctx: Context) -> int:
-    """Close every connection to PostgreSQL that this process has."""
-    connections = [found for found in gc.get_objects() if isinstance(found, psycopg2.extensions.connection)]
-    for connection in connections:
+    """Close every connection to PostgreSQL that this process opened."""
+    # By its exact type: to ask Celery's proxies what they are instances of makes them do things.
+    connections = [found for found in gc.get_objects() if type(found) is psycopg2.extensions.connection]
+    # What the parent had open at the fork is there too; its locks may be held by threads that are not.
+    own = [connection for connection in connections if "supervisor" not in connection.dsn]
+    for connection in own:
         connection.close()
-    return len(connections)
+    return len(own)

@@ -1,5 +1,6 @@
 """The installation that is broken on purpose: servers and parts of its own, with a network that can be cut between."""
 
+import shutil
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ import psutil
 from taskyard import schema
 from taskyard.database import Session
 from taskyard.errors import UnavailableError
+from taskyard.grants import role_of
 from taskyard.local.errors import LocalRunError
 from taskyard.local.ports import LOOPBACK, Ports
 from taskyard.local.postgresql import PostgreSQL
@@ -70,7 +72,7 @@ class OnStage:
 
     def children(self) -> list[psutil.Process]:
         """Return its children that live."""
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess, SkippedError):
             return [child for child in self.process.children() if child.status() != psutil.STATUS_ZOMBIE]
         return []
 
@@ -136,6 +138,8 @@ class Stage:
         self._supervisor.kill()
         if self.network is not None:
             self.network.stop()
+        with suppress(OSError):
+            shutil.copy(self.postgresql.log, self._logs)
         self.volume.remove()
         self._story.close()
 
@@ -232,12 +236,13 @@ class Stage:
         }
         self.network = Network(ports)
         self.links = names
-        self._urls = {
-            name: (self.postgresql.part.url if "postgresql" in name else self.rabbitmq.part.url).replace(
-                f":{server}/", f":{port}/"
-            )
-            for name, (port, server) in ports.items()
-        }
+        self._urls = {name: self._url_of(name, *pair) for name, pair in ports.items()}
+
+    def _url_of(self, link: str, port: int, server_port: int) -> str:
+        """Return the address of a server for a part, which comes as itself, over its link."""
+        part, server = link.partition("-")[0].split()[0], link.split()[1]
+        url = self.postgresql.part.url_of(role_of(part)) if server == "postgresql" else self.rabbitmq.part.url_of(part)
+        return url.replace(f":{server_port}/", f":{port}/")
 
     def _part(self, name: str, api_port: int) -> OnStage:
         program = f"taskyard-{name.partition('-')[0]}"
