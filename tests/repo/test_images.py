@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = {
@@ -76,6 +78,36 @@ def test_compose_opens_ports_to_this_machine_alone() -> None:
     ports = [port.strip('"') for ports in lists for port in ports.split(", ")]
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
     assert {int(port.rsplit(":", 1)[1]) for port in ports} == {5432, 5672, 15672, 8000, 5555, 9090, 3000}
+
+
+def test_compose_gives_no_container_of_ours_any_right() -> None:
+    """The two servers begin as root to own their data, and give that up themselves; theirs are the only exceptions."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    faults = [
+        f"{name}: {fault}"
+        for name, service in services.items()
+        if name not in {"postgres", "rabbitmq"}
+        for fault in rights(service)
+    ]
+    assert faults == []
+    assert {name for name, service in services.items() if "build" in service} >= {"api", "dispatcher", "worker"}
+
+
+def rights(service: dict[str, Any]) -> list[str]:
+    """Return what a service may do that it need not."""
+    wanted = {
+        "writes to its own files": service.get("read_only") is True,
+        "keeps capabilities": service.get("cap_drop") == ["ALL"] and not service.get("cap_add"),
+        "may gain privileges": service.get("security_opt") == ["no-new-privileges:true"],
+        "is privileged": not service.get("privileged"),
+        "is root": str(service.get("user", "")).partition(":")[0] not in {"0", "root"},
+        "shares the host's processes, network or devices": not service.keys()
+        & {"pid", "ipc", "network_mode", "devices", "userns_mode", "uts"},
+        "writes to the host": all(
+            volume.endswith(":ro") for volume in service.get("volumes", []) if volume.startswith((".", "/", "~"))
+        ),
+    }
+    return [fault for fault, kept in wanted.items() if not kept]
 
 
 def test_compose_and_the_local_run_agree_on_the_consumer_timeout() -> None:
