@@ -1,9 +1,12 @@
 """What each part's user may not do in RabbitMQ. That it may do what it needs, tests/e2e shows."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import amqp
@@ -13,6 +16,7 @@ from celery import Celery
 
 from taskyard.broker import DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, buffer, celery_app, dead_letters
 
+ROOT: Final = Path(__file__).parents[2]
 DEFINITIONS: Final = json.loads(resources.files("taskyard.local").joinpath("definitions.json").read_text())
 QUORUM: Final = {"x-queue-type": "quorum"}
 ANYTHING: Final = amqp.Message("{}")
@@ -149,6 +153,21 @@ def test_flower_sees_queues_but_changes_nothing(rabbitmq, topology):
             client.delete("queues/%2F/tasks.default/contents"),
         ):
             assert change.status_code == httpx.codes.UNAUTHORIZED
+
+
+def _rights(user: str) -> list[str]:
+    [permission] = [each for each in DEFINITIONS["permissions"] if each["user"] == user]
+    return [permission[right] for right in ("configure", "write", "read")]
+
+
+@pytest.mark.parametrize("user", list(REFUSED))
+def test_the_chart_and_the_documentation_give_each_user_the_same_rights(user):
+    chart = (ROOT / "deploy/helm/taskyard/charts/rabbitmq/files/users").read_text(encoding="utf-8")
+    [line] = [line for line in chart.splitlines() if line.startswith(f"{user} ")]
+    assert line.split()[2:] == _rights(user)
+    documented = (ROOT / "docs/operations.md").read_text(encoding="utf-8").replace("\\\n", "")
+    [command] = re.findall(rf"rabbitmqctl set_permissions {user} (.*)", documented)
+    assert shlex.split(command) == _rights(user)
 
 
 def test_parts_have_users_and_nobody_else_but_the_administrator():

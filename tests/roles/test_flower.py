@@ -24,7 +24,8 @@ def flower(rabbitmq, tmp_path):
         "TASKYARD_FLOWER_BROKER_API": rabbitmq.management_url.replace("://", "://flower:flower@") + "/api/",
     }
     part = Part("flower", settings, tmp_path / "flower.log").start()
-    yield httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        yield client
     part.kill()
 
 
