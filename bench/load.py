@@ -51,9 +51,9 @@ async def _each(port: int, request: bytes, times: int, pause_s: float) -> None:
     writer.close()
 
 
-def post(port: int, path: str, body: bytes, connections: int, seconds: float) -> Measured:
+def post(port: int, path: str, body: bytes, connections: int, seconds: float, key: str | None = None) -> Measured:
     """Send `body` again and again over so many connections for so many seconds; every answer must be 201."""
-    return asyncio.run(_load(port, _posted(path, body), connections, seconds, b"201"))
+    return asyncio.run(_load(port, _posted(path, body, key), connections, seconds, b"201"))
 
 
 def post_times(port: int, path: str, body: bytes, times: int, pause_s: float = 0.0) -> None:
@@ -61,12 +61,16 @@ def post_times(port: int, path: str, body: bytes, times: int, pause_s: float = 0
     asyncio.run(_each(port, _posted(path, body), times, pause_s))
 
 
-def get(port: int, path: str, connections: int, seconds: float) -> Measured:
+def get(port: int, path: str, connections: int, seconds: float, key: str | None = None) -> Measured:
     """Ask for `path` again and again over so many connections for so many seconds; every answer must be 200."""
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n{_bearing(key)}\r\n".encode()
     return asyncio.run(_load(port, request, connections, seconds, b"200"))
 
 
-def _posted(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+def _bearing(key: str | None) -> str:
+    return "" if key is None else f"Authorization: Bearer {key}\r\n"
+
+
+def _posted(path: str, body: bytes, key: str | None = None) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{_bearing(key)}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
