@@ -31,10 +31,11 @@ def free_port() -> int:
 
 
 class Part:
-    """One process of one part, with its log in a file."""
+    """One process of one part, with its log in a file; `words` are its command, where that is not the installed one."""
 
-    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, name: str, environment: dict[str, str], log: Path, words: Sequence[str] = ()) -> None:
         self.name = name
+        self.words = words or [str(Path(sys.executable).parent / f"taskyard-{name}")]
         self.environment = environment
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
@@ -42,7 +43,7 @@ class Part:
     def start(self) -> "Part":
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [Path(sys.executable).parent / f"taskyard-{self.name}"],
+                self.words,
                 env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
@@ -106,10 +107,10 @@ class Stack:
         broker = {} if name == "api" else {"CELERY_BROKER_URL": self.rabbitmq.url_of(name)}
         return {"DATABASE_URL": own.render_as_string(hide_password=False), **broker}
 
-    def part(self, name: str, **environment: str) -> Part:
+    def part(self, name: str, words: Sequence[str] = (), **environment: str) -> Part:
         number = len(self.parts) + 1
         settings = {**self.environment, **self.logins(name), **environment}
-        part = Part(name, settings, self.folder / f"{number}-{name}.log")
+        part = Part(name, settings, self.folder / f"{number}-{name}.log", words)
         if name == "worker":
             part.environment.setdefault("TASKYARD_WORKER_NAME", f"w{number}")
         self.parts.append(part)
