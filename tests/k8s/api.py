@@ -1,4 +1,4 @@
-"""Taskyard's API as the tests reach it from outside: by `kubectl proxy`, through Kubernetes' own API and the Service.
+"""Taskyard's API as the tests reach it from outside: by `kubectl proxy`, a relay that adds the key, and the Service.
 
 It works wherever KUBECONFIG does, and, unlike a port-forward, which is tied to one pod, goes on when pods come and go.
 """
@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 
-from k8s.cluster import CommandError
+from k8s.cluster import Cluster, CommandError
+from k8s.inside import Program, start
+from waiting import eventually
 
 
 @contextmanager
@@ -26,13 +28,15 @@ def proxy() -> Iterator[str]:
             process.terminate()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Api:
     """The API of one release. What is not answered with 2xx raises CommandError."""
 
     client: httpx.Client
-    namespace: str
+    cluster: Cluster
     service: str
+    image: str
+    _relay: Program | None = None
 
     def get(self, path: str, **parameters: Any) -> Any:
         """GET a path."""
@@ -55,11 +59,22 @@ class Api:
         return self.get("/tasks", status="running", limit=500)["tasks"]
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
-        base = f"/api/v1/namespaces/{self.namespace}/services/{self.service}:8000/proxy"
-        answer = self.client.request(method, base + path, **request)
+        if self._relay is None:
+            self._relay = start(self.cluster, "relay", self.inside_url, image=self.image)
+            eventually(lambda: self.client.get(self._outside_url("/livez")).is_success, "the relay answers", 60)
+        answer = self.client.request(method, self._outside_url(path), **request)
         if not answer.is_success:
             raise CommandError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
+
+    def close(self) -> None:
+        """Remove what the tests reach it by; the next request brings it back."""
+        if self._relay is not None:
+            self._relay.remove()
+            self._relay = None
+
+    def _outside_url(self, path: str) -> str:
+        return f"/api/v1/namespaces/{self.cluster.namespace}/pods/relay:8080/proxy{path}"
 
     @property
     def inside_url(self) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 BUSY_COST = "controller.kubernetes.io/pod-deletion-cost"
+FIRST_KEY = {"name": "taskyard-auth", "key": "first-key"}
+"""Where the chart has put the API's first key, of a release `taskyard`."""
 
 
 class CommandError(AssertionError):

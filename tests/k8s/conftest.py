@@ -94,7 +94,7 @@ def client() -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def release(cluster, client, pytestconfig) -> Release:
     """A release that is not installed yet."""
-    api = Api(client, cluster.namespace, "taskyard-api")
+    api = Api(client, cluster, "taskyard-api", image("worker", pytestconfig.option.tag))
     return Release(cluster, api, pytestconfig.option.tag, settings=tuple(pytestconfig.getoption("--set")))
 
 

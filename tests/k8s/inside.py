@@ -1,7 +1,7 @@
 """Programs that run in the cluster, as a pod each, and reach the API by its Service as any client there does.
 
-A program is a file of `programs/`: it gets arguments, may read a text of the test's, ends by itself or once
-`/tmp/stop` is there, and its last line is its result, as JSON.
+A program is a file of `programs/`: it gets arguments and, in TASKYARD_KEY, the first key of the API; it may read a text
+of the test's, ends by itself or once `/tmp/stop` is there, and its last line is its result, as JSON.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from k8s.cluster import Cluster, CommandError
+from k8s.cluster import FIRST_KEY, Cluster, CommandError
 from waiting import eventually
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -91,6 +91,7 @@ def _pod(name: str, image: str, arguments: list[str]) -> dict[str, Any]:
                     "name": "program",
                     "image": image,
                     "command": ["python", "-u", "/given/program.py", *arguments],
+                    "env": [{"name": "TASKYARD_KEY", "valueFrom": {"secretKeyRef": FIRST_KEY}}],
                     "securityContext": {
                         "allowPrivilegeEscalation": False,
                         "readOnlyRootFilesystem": True,

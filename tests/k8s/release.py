@@ -56,6 +56,7 @@ class Release:
 
     def uninstall(self) -> str:
         """Uninstall it and wait. Returns what Helm says of it."""
+        self.api.close()
         return self.helm("uninstall", self.name, "--wait", "--timeout", f"{READY_IN_S}s")
 
     def _values(self, values: Mapping[str, Any] | None, tag: str) -> list[str]:

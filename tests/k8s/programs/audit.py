@@ -5,6 +5,7 @@ Result: {"tasks", "missing", "unfinished", "not_succeeded", "completed_twice", "
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 
 CLIENTS = 8
+KEY = {"Authorization": f"Bearer {os.environ['TASKYARD_KEY']}"}
 
 
 async def finished(client, task_id, ends):
@@ -66,7 +68,7 @@ async def main(url, deadline_s):
             task_id = waiting.get_nowait()
             judge(result, task_id, await finished(client, task_id, ends))
 
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60, headers=KEY) as client:
         await asyncio.gather(*(work(client) for _ in range(CLIENTS)))
     print(json.dumps(result))
 

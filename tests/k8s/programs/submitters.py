@@ -6,6 +6,7 @@ Result: {"ids", "answers": {status: count}, "failed_tries"}.
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 
 CLIENTS = 6
+KEY = {"Authorization": f"Bearer {os.environ['TASKYARD_KEY']}"}
 PAUSE_S = 1.0
 STOP = Path("/tmp/stop")
 
@@ -52,7 +54,7 @@ async def work(client, name, seed, ids, tally):
 
 async def main(url, seed):
     ids, tally = [], Counter()
-    async with httpx.AsyncClient(base_url=url, timeout=15) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=15, headers=KEY) as client:
         await asyncio.gather(*(work(client, name, seed, ids, tally) for name in range(CLIENTS)))
     failed = tally.pop("failed", 0)
     print(json.dumps({"ids": sorted(set(ids)), "answers": tally, "failed_tries": failed}))

@@ -7,6 +7,7 @@ Result: {"requests", "failures", "ids", "p50_ms", "p99_ms", "longest_ms", "slowe
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 
 CLIENTS = 8
+KEY = {"Authorization": f"Bearer {os.environ['TASKYARD_KEY']}"}
 STOP = Path("/tmp/stop")
 
 
@@ -75,14 +77,14 @@ class Traffic:
 
     async def keeping(self, name):
         dice = random.Random(name)
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30, headers=KEY) as client:
             while await self.turn():
                 await self.send(client, dice)
 
     async def renewing(self, name):
         dice = random.Random(name)
         while await self.turn():
-            async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+            async with httpx.AsyncClient(base_url=self.url, timeout=30, headers=KEY) as client:
                 await self.send(client, dice)
 
     async def run(self):
