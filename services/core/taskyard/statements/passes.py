@@ -33,8 +33,8 @@ _SAVE: Final = """
 _END: Final = """
     WITH ended AS (
         UPDATE passes
-           SET ended_at = clock_timestamp(), examined = %(examined)s, violations = %(violations)s,
-               counted_at = CASE WHEN %(counted)s THEN clock_timestamp() END
+           SET ended_at = now(), examined = %(examined)s, violations = %(violations)s,
+               counted_at = CASE WHEN %(counted)s THEN now() END
          WHERE id = %(pass_id)s
      RETURNING id, started_at, ended_at, counted_at, examined, violations
     ), gone AS (
