@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import typer
 from fastapi.testclient import TestClient
 
 from api.keyed import SOMEBODY, bearing, keyed_api, make_key
@@ -13,6 +14,7 @@ from statements import factories as f
 from taskyard import issuing, keys
 from taskyard.errors import KeyRefusedError
 from taskyard.keys import Scope
+from taskyard_api.cli import run
 
 OPEN = {"/livez", "/readyz"}
 
@@ -181,6 +183,16 @@ def test_the_last_use_of_a_key_is_noted(database_url, session):
 def test_with_none_everybody_may_do_all(api):
     assert api.get("/admin/audit").status_code == 200
     assert api.get("/tasks", headers=bearing("whatever")).status_code == 200
+
+
+def test_none_is_refused_where_others_reach_it(monkeypatch, capsys):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("TASKYARD_AUTH", "none")
+    monkeypatch.setenv("TASKYARD_API_HOST", "0.0.0.0")
+    with pytest.raises(typer.Exit) as end:
+        run()
+    assert end.value.exit_code == 2
+    assert "whoever reaches 0.0.0.0 may do everything" in capsys.readouterr().err
 
 
 def test_a_refusal_is_a_problem_as_documented(guarded):
