@@ -33,7 +33,13 @@ _KEEPALIVE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-_GONE: Final = (psycopg2.OperationalError, psycopg2.InterfaceError)
+# Of a client that stands still the kernel goes on to answer for it: only this ends its transaction, and its locks.
+_STANDSTILL_S: Final = 10.0
+_GONE: Final = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg2.errors.IdleInTransactionSessionTimeout,
+)
 
 
 class Session:
@@ -62,7 +68,8 @@ class Session:
             "password": parts.password,
             "dbname": parts.database,
             "application_name": application,
-            "options": f"-c statement_timeout={int(statement_timeout_s * 1000)} -c jit=off -c timezone=UTC {options}",
+            "options": f"-c statement_timeout={_ms(statement_timeout_s)}"
+            f" -c idle_in_transaction_session_timeout={_ms(_STANDSTILL_S)} -c jit=off -c timezone=UTC {options}",
             **_KEEPALIVE,
             **parts.query,
         }
@@ -187,9 +194,13 @@ def wake(cursor: Cursor) -> None:
     cursor.execute("SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')", (WORK_CHANNEL,))
 
 
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
 def _is_about_statement(error: psycopg2.Error) -> bool:
     """Whether only the statement failed (too slow, disk full, deadlock …) and its connection is still good."""
-    return error.pgcode is not None and not error.pgcode.startswith(("08", "57P"))
+    return error.pgcode is not None and not error.pgcode.startswith(("08", "57P", "25P03"))
 
 
 def _reason(error: Exception) -> str:
