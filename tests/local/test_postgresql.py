@@ -9,6 +9,7 @@ import psutil
 import psycopg2
 import pytest
 
+from taskyard.local.errors import LocalRunError
 from taskyard.local.placement import place
 from taskyard.local.postgresql import PostgreSQL
 
@@ -106,3 +107,13 @@ def test_as_root_a_closed_folder_is_left_closed_and_the_server_runs_all_the_same
         server.remove()
     assert not data.exists()
     assert not Path(home / "clone/postgresql").exists()
+
+
+def test_a_server_that_runs_and_refuses_is_a_failure_to_start_like_any_other(tmp_path):
+    """So that whoever keeps it running goes on to keep it running."""
+    server = PostgreSQL(tmp_path / "pg", settings={"fsync": "off", "default_transaction_read_only": "on"})
+    try:
+        with pytest.raises(LocalRunError, match="read-only"):
+            server.start()
+    finally:
+        server.remove()

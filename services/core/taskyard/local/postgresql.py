@@ -120,8 +120,11 @@ class PostgreSQL:
             cwd=Path("/"),
         )
         spawning.await_ready(self._process, self._answers, "PostgreSQL", self.log, _START_S)
-        self._make_database()
-        self._let_roles_in()
+        try:
+            self._make_database()
+            self._let_roles_in()
+        except psycopg2.Error as error:  # it died again, or its disk is full
+            raise LocalRunError(f"PostgreSQL runs, but refuses what a start needs: {str(error).strip()}") from error
 
     def wait(self) -> int:
         """Wait until the server ends, and return its status as `subprocess` has it."""
