@@ -106,9 +106,11 @@ async def _serve_until_told(ports: dict[str, tuple[int, int]], pipe: Connection)
     while True:
         await told.wait()
         told.clear()
-        try:
-            link, state = pipe.recv()
-        except EOFError:
-            return
-        links[link].become(state)
-        pipe.send(None)
+        # The loop may say once more that there is something to read when that was read already.
+        while pipe.poll():
+            try:
+                link, state = pipe.recv()
+            except EOFError:
+                return
+            links[link].become(state)
+            pipe.send(None)
