@@ -1,60 +1,13 @@
 """The consistency check finds each rule that is broken, puts right what it safely can, and says nothing of the rest."""
 
-import random
-import threading
-import time
-
 import pytest
-from prometheus_client import CollectorRegistry
 
+from dispatcher.consistency_passes import make_pass
 from statements import factories as f
-from taskyard.database import Session
 from taskyard.statements import consistency as rules
 from taskyard.statements import dispatching, editing, mending, passes, queues
 from taskyard.statements.consistency import Rule
 from taskyard_dispatcher import consistency
-from taskyard_dispatcher.consistency import Consistency, Pace
-from taskyard_dispatcher.metrics import DispatcherMetrics
-from taskyard_dispatcher.recovery import Leases
-
-
-class Clock:
-    """A clock that stands until it is put forward."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def check(session, registry, clock) -> Consistency:
-    metrics = DispatcherMetrics(registry)
-    leases = Leases(session, 3, lambda: 0.5, metrics)
-    return Consistency(session, leases, metrics, rows_per_s=1000, pass_s=60, clock=clock)
-
-
-def _pass(check, session, clock) -> passes.Pass:
-    """Have it make a whole pass, and return that."""
-    before = session.run(passes.last_ended)
-    for _ in range(1000):
-        clock.now += 100
-        check.walk()
-        last = session.run(passes.last_ended)
-        if last != before:
-            return last
-    raise AssertionError("the pass does not end")
 
 
 def _found(session) -> list[tuple[str, int | None, bool]]:
@@ -154,7 +107,7 @@ STANDING = {
 
 def test_what_is_as_it_must_be_is_no_violation(check, session, clock):
     ids = _everything(session)
-    ended = _pass(check, session, clock)
+    ended = make_pass(check, session, clock)
     assert (ended.examined, ended.violations) == (len(ids) - 1, 0)
     assert ended.counted_at is not None
     assert _found(session) == []
@@ -164,13 +117,13 @@ def test_what_is_as_it_must_be_is_no_violation(check, session, clock):
 def test_a_broken_rule_is_found_and_mended(check, session, clock, registry, rule, statement):
     _everything(session)
     _break(session, statement)
-    assert _pass(check, session, clock).violations == 1
+    assert make_pass(check, session, clock).violations == 1
     [(found, task_id, mended)] = _found(session)
     assert (found, mended) == (rule, True)
     assert task_id is not None
     assert _counted(registry, "violations", rule) == _counted(registry, "mended", rule) == 1
     assert registry.get_sample_value("taskyard_consistency_standing_violations") == 0
-    assert _pass(check, session, clock).violations == 0
+    assert make_pass(check, session, clock).violations == 0
     assert {rule for rule, _, _ in _found(session)} == {rule}
 
 
@@ -179,7 +132,7 @@ def test_what_only_a_person_can_judge_is_found_until_it_is_put_right(check, sess
     _everything(session)
     _break(session, statement)
     for times in (1, 2):
-        assert _pass(check, session, clock).violations == 1
+        assert make_pass(check, session, clock).violations == 1
         assert [(rule, mended) for rule, _, mended in _found(session)] == [(rule, False)]
         assert _counted(registry, "violations", rule) == times
         assert _counted(registry, "mended", rule) == 0
@@ -191,7 +144,7 @@ def test_what_only_a_person_can_judge_is_found_until_it_is_put_right(check, sess
         cursor.execute("DELETE FROM ready WHERE task_id = %s", (first.task_id,))
         cursor.execute("DELETE FROM tasks WHERE id = %s RETURNING queue, status", (first.task_id,))
         cursor.execute("INSERT INTO moves (queue, source, tasks) VALUES (%s, %s, 1)", cursor.fetchone())
-    assert _pass(check, session, clock).violations == 0
+    assert make_pass(check, session, clock).violations == 0
     assert _found(session) == [(rule, first.task_id, True)]
 
 
@@ -201,7 +154,7 @@ def test_a_task_whose_last_attempt_is_missing_gets_back_what_its_row_tells(check
     f.succeed(session, task_id)
     [before] = f.rows(session, "SELECT task_id, attempt, started_at, outcome, reason, worker FROM attempts")
     f.run_sql(session, "DELETE FROM attempts")
-    _pass(check, session, clock)
+    make_pass(check, session, clock)
     assert f.rows(session, "SELECT task_id, attempt, started_at, outcome, reason, worker FROM attempts") == [before]
 
 
@@ -210,7 +163,7 @@ def test_counters_that_drifted_are_found_and_put_right(check, session, clock, re
     _everything(session)
     session.run(queues.fold)
     f.run_sql(session, "UPDATE counters SET tasks = tasks + %s WHERE status = 'succeeded'", by)
-    assert _pass(check, session, clock).violations == 1
+    assert make_pass(check, session, clock).violations == 1
     [found] = session.run(passes.violations)
     assert (found.rule, found.queue, found.task_id) == (Rule.COUNTERS_DRIFT, "default", None)
     assert found.detail == f"succeeded: 2 tasks, and {2 + by} by the counters"
@@ -218,7 +171,7 @@ def test_counters_that_drifted_are_found_and_put_right(check, session, clock, re
     session.run(queues.fold)
     assert f.counted(session) == f.recounted(session)
     assert _counted(registry, "mended", Rule.COUNTERS_DRIFT) == 1
-    assert _pass(check, session, clock).violations == 0
+    assert make_pass(check, session, clock).violations == 0
 
 
 def test_a_lease_that_nobody_ends_is_ended_after_some_looks(check, session, clock, registry):
@@ -266,14 +219,14 @@ def test_an_attempt_that_cannot_be_ended_is_left_for_a_person(check, session):
     assert _found(session) == [(Rule.LEASE_OVERDUE, task_id, False)]
 
 
-def test_what_somebody_else_holds_is_left_for_the_next_pass(check, session, other_session, clock):
+def test_what_somebody_else_holds_is_left_for_the_nextmake_pass(check, session, other_session, clock):
     [task_id] = f.insert(session)
     f.run_sql(session, "DELETE FROM ready")
     with other_session.transaction() as cursor:
         editing.lock(cursor, task_id)
-        assert _pass(check, session, clock).violations == 0
+        assert make_pass(check, session, clock).violations == 0
         assert f.ready(session) == []
-    assert _pass(check, session, clock).violations == 1
+    assert make_pass(check, session, clock).violations == 1
     assert f.ready(session) == [(task_id, 1)]
 
 
@@ -283,164 +236,3 @@ def test_every_rule_is_explained_and_every_one_that_is_broken_here_is_all_of_the
     assert broken | {Rule.COUNTERS_DRIFT, Rule.LEASE_OVERDUE, Rule.DUE_NOT_QUEUED} == set(Rule)
     never = {rule for rule, _ in STANDING.values()} - {rule for rule, _ in MENDED.values()}
     assert set(mending.MENDING) == set(Rule) - never
-
-
-def test_the_newest_violations_are_kept(session):
-    many = [rules.Violation(Rule.READY_WITHOUT_TASK, number, None, "x") for number in range(1, 1052)]
-    with session.transaction() as cursor:
-        passes.record(cursor, many, many)
-    kept = [found.task_id for found in session.run(passes.violations)]
-    assert kept == list(range(1051, 51, -1))
-
-
-def test_a_slice_is_bounded_in_rows_and_in_time():
-    pace = Pace(5000)
-    assert pace.rows == 1000
-    assert pace.rest_s(1000, 0.01) == pytest.approx(0.19)
-    assert pace.rest_s(1000, 1.0) == pytest.approx(9.0)
-    assert pace.rows == 500
-    for _ in range(10):
-        pace.rest_s(pace.rows, 1.0)
-    assert pace.rows == 100
-    for _ in range(10):
-        pace.rest_s(pace.rows, 0.01)
-    assert pace.rows == 1000
-    assert Pace(1).rows == 1
-
-
-def test_a_pass_begins_no_sooner_than_its_time(check, session, clock):
-    f.insert(session)
-    check.walk()
-    first = session.run(passes.last_ended)
-    assert first is not None
-    clock.now += 59
-    check.walk()
-    assert session.run(passes.last_ended) == first
-    clock.now += 1
-    check.walk()
-    assert session.run(passes.last_ended).id > first.id
-
-
-def test_a_long_pass_is_seen_on_its_way_and_a_new_leader_begins_anew(check, session, clock, registry):
-    f.insert(session, 1000)
-    for _ in range(3):
-        clock.now += 10
-        check.walk()
-    on_its_way = session.run(passes.running)
-    assert on_its_way.examined == 600
-    check.forget()
-    assert _pass(check, session, clock).examined == 1000
-    assert session.run(passes.running) is None
-
-
-def test_the_last_pass_is_known_to_the_next_leader(session, clock):
-    def lead() -> CollectorRegistry:
-        registry = CollectorRegistry()
-        metrics = DispatcherMetrics(registry)
-        leases = Leases(session, 3, lambda: 0.5, metrics)
-        check = Consistency(session, leases, metrics, rows_per_s=5, pass_s=60, clock=clock)
-        clock.now += 100
-        check.walk()
-        return registry
-
-    last = "taskyard_consistency_last_pass_timestamp_seconds"
-    began = time.time()
-    assert lead().get_sample_value(last) >= began
-    ended = session.run(passes.last_ended)
-    f.insert(session, 3)
-    assert lead().get_sample_value(last) == pytest.approx(ended.ended_at.timestamp())
-
-
-@pytest.mark.parametrize("statement", [rules._IN_SLICE, rules._NEXT])
-def test_a_slice_reads_no_more_than_itself(session, statement):
-    f.run_sql(
-        session,
-        """INSERT INTO tasks (run_at, finished_at, timeout_s, max_attempts, priority, status, reason, name, kind, queue,
-                              payload)
-           SELECT now(), now(), 60, 1, 4, 'cancelled', 'cancelled', 'x', 'sleep', 'default', '{}'
-             FROM generate_series(1, 50000)""",
-    )
-    f.run_sql(session, "INSERT INTO attempts SELECT id, 1, now(), now(), 'failed', NULL, 'w' FROM tasks")
-    f.run_sql(session, "ANALYZE tasks, attempts, ready")
-    values = {"after": 20_000, "until": 21_000, "limit": 1000}
-    plan = session.run(lambda cursor: (cursor.execute("EXPLAIN " + statement, values), cursor.fetchall())[1])
-    scans = [line for (line,) in plan if "Seq Scan on tasks" in line or "Seq Scan on attempts" in line]
-    assert scans == []
-
-
-def test_nothing_is_found_while_all_that_can_be_done_to_tasks_is_done_to_them(check, session, database_url, clock):
-    """Nothing that is in flight may look broken, neither to the slices nor to the count."""
-    done = threading.Event()
-    faults: list[BaseException] = []
-    workers = [threading.Thread(target=_live, args=(database_url, seed, done, faults)) for seed in range(6)]
-    keeper = threading.Thread(target=_keep, args=(database_url, done, faults))
-    for thread in [*workers, keeper]:
-        thread.start()
-    try:
-        ends = time.monotonic() + 15
-        made = 0
-        while time.monotonic() < ends or made < 10:
-            ended = _pass(check, session, clock)
-            assert ended.counted_at is not None
-            made += 1
-    finally:
-        done.set()
-        for thread in [*workers, keeper]:
-            thread.join(30)
-    assert faults == []
-    assert _found(session) == []
-    assert f.rows(session, "SELECT count(*) > 100 FROM attempts") == [(True,)]
-
-
-def _keep(database_url, done, faults) -> None:
-    """Do what a dispatcher does."""
-    session = Session(database_url, "keeper")
-    try:
-        while not done.is_set():
-            f.promote(session)
-            picked = session.run(dispatching.pick, "default", 1000, 100)
-            session.run(dispatching.mark_dispatched, "default", picked)
-            session.run(queues.fold)
-    except BaseException as error:  # noqa: BLE001 - shown by the test
-        faults.append(error)
-    finally:
-        session.close()
-
-
-def _live(database_url, seed, done, faults) -> None:
-    """Do at random what clients and workers do, to tasks of all."""
-    dice = random.Random(seed)
-    session = Session(database_url, f"life {seed}")
-    try:
-        while not done.is_set():
-            f.insert(session, dice.randrange(1, 4), delay_s=dice.choice([None, 0.01]))
-            waiting = f.rows(session, "SELECT task_id, attempt FROM ready ORDER BY random() LIMIT 5")
-            for task_id, attempt in waiting:
-                _do_something(session, dice, task_id, attempt)
-    except BaseException as error:  # noqa: BLE001 - shown by the test
-        faults.append(error)
-    finally:
-        session.close()
-
-
-def _do_something(session, dice, task_id: int, attempt: int) -> None:
-    match dice.randrange(6):
-        case 0 | 1 | 2:
-            if f.claim(session, task_id, attempt) is not None:
-                dice.choice([f.succeed, f.fail, lambda *a: f.fail(*a, due_in_s=0.01)])(session, task_id, attempt)
-        case 3:
-            with session.transaction() as cursor:
-                task = editing.lock(cursor, task_id)
-                if task is not None and task.status == "queued":
-                    editing.edit(cursor, task, dice.choice([{"priority": 9}, {"delay_s": 0.01}]))
-        case 4:
-            with session.transaction() as cursor:
-                task = editing.lock(cursor, task_id)
-                if task is not None and task.status == "queued":
-                    editing.cancel_waiting(cursor, task)
-                    editing.retry(cursor, editing.lock(cursor, task_id))
-        case _:
-            with session.transaction() as cursor:
-                task = editing.lock(cursor, task_id)
-                if task is not None and task.status != "running":
-                    editing.delete(cursor, task)
