@@ -38,6 +38,7 @@ def test_each_pod_at_idle_has_the_memory_that_it_asked_for(release, report, pyte
     [task] = release.api.submit({"name": "have a worker come", "kind": "sleep"})
     eventually(lambda: release.api.status(task) == "succeeded", "a worker did it", 180)
     pods = {pod.name: pod for pod in release.cluster.pods() if pod.phase == "Running"}
+    asked = {name: requested_mib(release, name) for name in pods}
     used = eventually(
         lambda: (seen := memory_mib(release.cluster)).keys() >= pods.keys() and seen,
         "memory of each pod",
@@ -48,7 +49,7 @@ def test_each_pod_at_idle_has_the_memory_that_it_asked_for(release, report, pyte
     report.add("memory at idle, MiB", all_of_them=sum(used[name] for name in pods))
     report.add("images, MiB", **image_mib(pytestconfig.option.tag))
     for name, pod in pods.items():
-        assert used[name] <= requested_mib(release, name) * 1.5, f"{pod.component} asks for too little"
+        assert used[name] <= asked[name] * 1.5, f"{pod.component} asks for too little"
 
 
 def requested_mib(release, pod: str) -> int:
