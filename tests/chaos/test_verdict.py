@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskyard.states import Status
-from taskyard.verify.facts import AttemptSeen, Kill, Promise, TaskSeen
-from taskyard.verify.verdict import judge, percentile, recoveries_s
+from taskyard.verify.facts import AttemptSeen, Kill, Promise, Recovery, TaskSeen
+from taskyard.verify.faults.plan import Fault
+from taskyard.verify.faults.story import Injected, Story
+from taskyard.verify.ledger import Ledger
+from taskyard.verify.verdict import judge, percentile, recoveries
 
 
 def promise(task_id, key=None):
@@ -85,16 +88,16 @@ LOST = task(1, attempt(1, "lost", "w1", 10.0, 21.0), attempt(2, "succeeded", "w2
 
 
 def test_a_recovery_counts_from_the_last_kill_of_the_worker_to_the_next_attempt():
-    assert recoveries_s([LOST], [Kill("w1", 11.0), Kill("w1", 12.0)]) == [11.0]
+    assert recoveries([LOST], [Kill("w1", 11.0), Kill("w1", 12.0)]) == [Recovery(12.0, 23.0)]
 
 
 def test_kills_of_others_before_and_after_the_attempt_do_not_count():
-    assert recoveries_s([LOST], [Kill("w2", 12.0), Kill("w1", 9.0), Kill("w1", 21.5)]) == []
+    assert recoveries([LOST], [Kill("w2", 12.0), Kill("w1", 9.0), Kill("w1", 21.5)]) == []
 
 
 def test_a_task_that_was_given_up_recovered_when_it_was():
     given_up = task(1, attempt(1, "lost", "w1", 10.0, 21.0), status=Status.FAILED)
-    assert recoveries_s([given_up], [Kill("w1", 11.0)]) == [10.0]
+    assert recoveries([given_up], [Kill("w1", 11.0)]) == [Recovery(11.0, 21.0)]
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
@@ -107,3 +110,18 @@ def test_a_percentile_is_one_of_the_values_and_not_above_it_is_the_share(values,
 
 def test_there_is_no_percentile_of_nothing():
     assert percentile([], 0.99) == 0
+
+
+def injected(sort, began_s, ended_s, skipped=""):
+    story = Story(Ledger())
+    story.injected(Injected(Fault(0, sort, 0.0, 0.0, 0.0), "", skipped, began_s, ended_s))
+    return story
+
+
+def test_a_recovery_is_disturbed_by_a_server_that_was_away_meanwhile():
+    recovery = Recovery(100.0, 110.0)
+    assert injected("rabbitmq.stop", 105.0, 125.0).was_disturbed(recovery)
+    assert not injected("rabbitmq.stop", 111.0, 125.0).was_disturbed(recovery)
+    assert not injected("rabbitmq.stop", 10.0, 30.0).was_disturbed(recovery)
+    assert not injected("rabbitmq.stop", 105.0, 125.0, skipped="away").was_disturbed(recovery)
+    assert not injected("api.kill", 105.0, 106.0).was_disturbed(recovery)

@@ -47,6 +47,19 @@ class TaskSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """What followed a kill: from when it was to when the next attempt began, or the task was given up."""
+
+    began_s: float
+    ended_s: float
+
+    @property
+    def took_s(self) -> float:
+        """How long it took, in seconds."""
+        return self.ended_s - self.began_s
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """A worker that was killed or stopped: its name, and when, in seconds of the epoch."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from taskyard.states import Status
-from taskyard.verify.facts import AttemptSeen, Kill, Promise, TaskSeen
+from taskyard.verify.facts import AttemptSeen, Kill, Promise, Recovery, TaskSeen
 
 _SHOWN: Final = 5
 
@@ -66,10 +66,10 @@ def judge(promises: Iterable[Promise], seen: Iterable[TaskSeen], contradictions:
     )
 
 
-def recoveries_s(seen: Iterable[TaskSeen], kills: Sequence[Kill]) -> list[float]:
-    """Return how many seconds after a kill each attempt that was lost by it was followed by the next, ascending.
+def recoveries(seen: Iterable[TaskSeen], kills: Sequence[Kill]) -> list[Recovery]:
+    """Return what followed each kill by which an attempt was lost.
 
-    An attempt that was given up instead counts until it was.
+    It counts from the last kill that can have been the cause.
     """
     found = []
     for task in seen:
@@ -79,8 +79,8 @@ def recoveries_s(seen: Iterable[TaskSeen], kills: Sequence[Kill]) -> list[float]
                 kill.at_s for kill in kills if kill.worker == lost.worker and lost.started_s <= kill.at_s < ends_s
             ]
             if moments:
-                found.append((following.started_s if following else ends_s) - max(moments))
-    return sorted(found)
+                found.append(Recovery(max(moments), following.started_s if following else ends_s))
+    return found
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:

@@ -42,14 +42,17 @@ def _stop(names: tuple[str, ...], stage: Stage, fault: Fault, _story: Story) -> 
 
 
 def _child(stage: Stage, fault: Fault) -> tuple[OnStage, psutil.Process]:
-    """Return a worker and one of its children, waiting for one that is just being started."""
-    part = _chosen(stage, fault, WORKERS)
-    try:
-        stage.wait_until(lambda: bool(part.children()), "a child", _CHILD_S)
-        children = part.children()
-        return part, children[int(fault.dice * 1000) % len(children)]
-    except (LocalRunError, ZeroDivisionError):
-        raise SkippedError(f"{part.name} had no child") from None
+    """Return a child of any worker, and that worker; waits where all of them are just being started."""
+
+    def born() -> list[tuple[OnStage, psutil.Process]]:
+        parts = [stage.parts[name] for name in WORKERS]
+        return [(part, child) for part in parts for child in part.children()]
+
+    with suppress(LocalRunError):
+        stage.wait_until(lambda: bool(born()), "a child", _CHILD_S)
+    if not (found := born()):
+        raise SkippedError("no worker had a child")
+    return found[int(fault.dice * len(found))]
 
 
 def _kill_child(stage: Stage, fault: Fault, story: Story) -> str:

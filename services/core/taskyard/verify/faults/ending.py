@@ -21,7 +21,7 @@ _LOOK_S: Final = 1.0
 _STANDSTILL_S: Final = 90.0
 _MOST_CONNECTIONS: Final = {
     "taskyard-api": 4 + 2,
-    "taskyard-dispatcher": 3 * len(DISPATCHERS),
+    "taskyard-dispatcher": 4 * len(DISPATCHERS),
     "taskyard-worker": (SLOTS + 1) * len(WORKERS),
 }
 """By the table in docs/operations.md."""

@@ -5,10 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from taskyard.verify.facts import Kill
+from taskyard.verify.facts import Kill, Recovery
 from taskyard.verify.faults.plan import Fault
 from taskyard.verify.ledger import Ledger
+
+_NEEDED: Final = ("rabbitmq.", "postgresql.", "network.", "dispatcher.", "worker.stop", "child.stop")
+"""Faults that take away what a recovery needs: servers, ways to them, the dispatcher, or the slots to go on in."""
+
+_LINGERS_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,15 @@ class Story:
         """All kills."""
         with self._lock:
             return list(self._kills)
+
+    def was_disturbed(self, recovery: Recovery) -> bool:
+        """Whether something that a recovery needs was away meanwhile, by another fault."""
+        with self._lock:
+            return any(
+                one.began_s < recovery.ended_s and recovery.began_s < one.ended_s + _LINGERS_S
+                for one in self._injected
+                if one.fault.sort.startswith(_NEEDED) and not one.skipped
+            )
 
     @property
     def done(self) -> Mapping[str, int]:
