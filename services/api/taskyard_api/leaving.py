@@ -1,11 +1,13 @@
 """How the API leaves without a request that fails.
 
-    SIGTERM ─▶ serves on for `drain_s`, each answer closes its connection ─▶ takes nothing new ─▶ ends what runs ─▶ exit
+    SIGTERM ─▶ serves on for `drain_s`, each answer closes its connection ─▶ takes no new connection
+            ─▶ answers what comes on those it has ─▶ ends what runs ─▶ exit
 
 Load balancers hear late that a server goes, some of them very late, so it serves on: for `drain_s`, and for as long as
 requests go on coming, up to three times that. A client that keeps its connection hears nothing at all: its next request
 would meet the connection just as it is closed. An answer with `Connection: close` has it make a new one, which leads
-elsewhere.
+elsewhere. Last it stops listening, and for a moment still answers on the connections that it has: on a busy machine one
+that was made just before has its request yet to come.
 """
 
 import signal
@@ -18,6 +20,7 @@ import uvicorn
 
 _QUIET_S: Final = 3.0  # without a request: nobody sends any more
 _AT_MOST: Final = 3
+_LAST_S: Final = 2.0  # for requests that are on their way when it stops listening
 
 
 class Leaving:
@@ -62,6 +65,7 @@ class LeavingServer(uvicorn.Server):
         self._leaving = leaving
         self._drain_s = drain_s
         self._on_exit = on_exit
+        self._deaf_since: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave, or leave. Called by a signal, in the midst of anything."""
@@ -74,6 +78,16 @@ class LeavingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """End the time of serving on; called ten times a second."""
         if not self.should_exit and self._leaving.has_served_on(self._drain_s):
+            self._take_no_more()
+        return await super().on_tick(counter)
+
+    def _take_no_more(self) -> None:
+        """Stop listening, and exit when what was on its way has come."""
+        now = time.monotonic()
+        if self._deaf_since is None:
+            self._deaf_since = now
+            for server in self.servers:
+                server.close()
+        elif now - self._deaf_since >= _LAST_S:
             self._on_exit()
             self.should_exit = True
-        return await super().on_tick(counter)
