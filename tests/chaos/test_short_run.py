@@ -10,17 +10,20 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from taskyard.verify.faults.environment import MARK
+from taskyard.verify.faults import clock
 
 pytestmark = pytest.mark.e2e
 
 
-def left_behind() -> list[psutil.Process]:
-    """Return the processes of any run of the harness."""
+def left_behind(directory: Path) -> list[psutil.Process]:
+    """Return the processes of a run of the harness in `directory`."""
     found = []
     for process in psutil.process_iter():
         try:
-            if MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.environ().get(clock.FILE, "").startswith(str(directory))
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
         except psutil.Error:
             continue
@@ -31,7 +34,6 @@ def left_behind() -> list[psutil.Process]:
 def test_a_minute_of_faults_loses_nothing_and_leaves_nothing(tmp_path):
     (ROOT / ".dev" / "server").mkdir(parents=True, exist_ok=True)
     (tmp_path / "server").symlink_to(ROOT / ".dev" / "server")  # RabbitMQ is unpacked once for all
-    before = {process.pid for process in left_behind()}
     done = subprocess.run(
         [
             *(Path(sys.executable).parent / "taskyard", "verify", "--faults", "local", "--directory", tmp_path),
@@ -45,8 +47,8 @@ def test_a_minute_of_faults_loses_nothing_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"seed +5$", done.stdout, re.MULTILINE)
     assert done.stdout.splitlines()[-1] == "verdict: every promise was kept"
-    assert {process.pid for process in left_behind()} <= before
-    assert "taskyard-verify" not in Path("/proc/mounts").read_text()
+    assert left_behind(tmp_path) == []
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
 def test_a_fault_that_does_not_exist_is_refused():

@@ -54,7 +54,7 @@ class Volume:
         # Not below the caller's folder: PostgreSQL runs as `nobody`, who may not enter every folder of root's.
         place = Path(tempfile.mkdtemp(prefix="taskyard-verify-", dir="/var/tmp"))
         options = f"size={_SIZE},mode=0711"
-        command = ["mount", "-t", "tmpfs", "-o", options, "taskyard-verify", str(place)]
+        command = ["mount", "-t", "tmpfs", "-o", options, str(self.directory), str(place)]  # named by whose it is
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
             failure = done.stderr.strip() if done.returncode else ""
