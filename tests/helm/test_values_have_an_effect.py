@@ -44,6 +44,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "database.cnpg": OPERATORS,
     "broker.operator": OPERATORS,
     "flower.enabled": {"ingress": {"flowerHost": ""}},
+    "migrations.enabled": {"tests": {"enabled": False}},
     "api.replicas": {"api": {"autoscaling": {"enabled": False}}},
     "api.service.nodePort": {"api": {"service": {"type": "NodePort"}}},
     "workers.defaults.replicas": {"autoscaling": {"mode": "none"}},

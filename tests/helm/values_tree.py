@@ -37,10 +37,10 @@ def maps(tree: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
 
 
 def leaves(tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield path and value of whatever is no map of the chart's; a map whose keys are the user's is a leaf."""
+    """Yield path and value of whatever is no map of the chart's; a map that is empty, or the user's, is a leaf."""
     for key, value in tree.items():
         here = (*path, key)
-        if isinstance(value, Mapping) and (key not in FREE or key == "pools"):
+        if isinstance(value, Mapping) and value and (key not in FREE or key == "pools"):
             yield from leaves(value, here)
         else:
             yield here, value
