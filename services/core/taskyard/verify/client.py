@@ -32,7 +32,7 @@ class RefusedError(TaskyardError):
 
 
 class Client:
-    """The API at `url`, asked with `key` where it wants one. For one thread."""
+    """The API at `url`, asked with `key` where it wants one. May be used from any thread."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}

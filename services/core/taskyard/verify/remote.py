@@ -70,17 +70,18 @@ def _follow(connect: Callable[[], Client], promises: list[Promise], wait_s: floa
         RefusedError: the key may not read tasks.
     """
     deadline = time.monotonic() + wait_s
-    clients, never = threading.local(), threading.Event()
+    client, never = connect(), threading.Event()
 
     def follow(promise: Promise) -> TaskSeen | None:
-        if not hasattr(clients, "one"):
-            clients.one = connect()
         while True:
             left_s = deadline - time.monotonic()
-            look = partial(clients.one.task, promise.task_id, max(0.0, min(_POLL_S, left_s)))
+            look = partial(client.task, promise.task_id, max(0.0, min(_POLL_S, left_s)))
             seen = insist(look, never, max(_POLL_S, left_s))
             if seen is None or seen.is_final or left_s <= 0:
                 return seen
 
-    with ThreadPoolExecutor(_THREADS) as threads:
-        return [seen for seen in threads.map(follow, promises) if seen is not None]
+    try:
+        with ThreadPoolExecutor(_THREADS) as threads:
+            return [seen for seen in threads.map(follow, promises) if seen is not None]
+    finally:
+        client.close()
