@@ -64,6 +64,14 @@ def test_a_list_goes_on_with_its_cursor(api, session):
     assert "payload" not in first["tasks"][0]
 
 
+def test_any_time_zone_that_a_date_can_have_is_taken(api, session):
+    [task_id] = f.insert(session)
+    far = "2148-05-13T17:22:58-18:14"  # PostgreSQL knows none beyond 16 hours
+    assert api.get("/tasks", params={"created_from": far}).json()["tasks"] == []
+    assert api.patch(f"/tasks/{task_id}", json={"run_at": far}).json()["run_at"] == "2148-05-14T11:36:58Z"
+    assert api.post("/tasks", json={"name": "a", "run_at": far}).json()["run_at"] == "2148-05-14T11:36:58Z"
+
+
 def test_a_list_is_filtered(api, session):
     f.insert(session, 2, tags=("red",))
     f.insert(session, 1, name="special")

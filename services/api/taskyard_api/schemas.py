@@ -1,5 +1,6 @@
 """What clients send, and what they get that is no row of the record. The words are the columns' names."""
 
+from datetime import UTC
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -29,7 +30,7 @@ def _storable(text: str) -> str:
 def _aware(value: AwareDatetime) -> AwareDatetime:
     if not 1 < value.year < 9999:  # noqa: PLR2004 - beyond, a change of time zone leaves the calendar
         raise PydanticCustomError("year", "must be a date of the years 2 to 9998")
-    return value
+    return value.astimezone(UTC)  # PostgreSQL takes no time zone beyond 16 hours
 
 
 Text = Annotated[str, AfterValidator(_storable)]
