@@ -10,6 +10,19 @@ from fastapi.staticfiles import StaticFiles
 
 from taskyard_api.problems import Problem, documented
 
+_TASK: Final = ("/tasks/{task_id}", "task_id", "$response.body#/id")
+_LEADS: Final = {
+    ("/tasks", "post", ("200", "201")): _TASK,
+    ("/tasks/batch", "post", ("201",)): (*_TASK[:2], "$response.body#/tasks/0/id"),
+    ("/tasks/{task_id}", "get", ("200",)): _TASK,
+    ("/tasks/{task_id}", "patch", ("200",)): _TASK,
+    ("/tasks/{task_id}/cancel", "post", ("202",)): _TASK,
+    ("/tasks/{task_id}/retry", "post", ("202",)): _TASK,
+    ("/queues", "get", ("200",)): ("/queues/{name}", "name", "$response.body#/queues/0/name"),
+    ("/kinds", "get", ("200",)): ("/kinds/{name}", "name", "$response.body#/kinds/0/name"),
+}
+"""By call and statuses: to which calls its answer leads, by which parameter, found where."""
+
 _ASSETS: Final = "/docs/assets"
 
 
@@ -49,9 +62,23 @@ def _with_problems(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[s
             schemas.pop("ValidationError", None)
             for operation in (call for path in made["paths"].values() for call in path.values()):
                 _say_who_may(operation)
+            _link(made["paths"])
         return made
 
     return document
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say of each answer that names a task, queue or kind what can be done with it next: OpenAPI's links."""
+    for (path, method, statuses), (below, parameter, where) in _LEADS.items():
+        links = {
+            call["summary"]: {"operationId": call["operationId"], "parameters": {parameter: where}}
+            for target, calls in paths.items()
+            if target.startswith(below)
+            for call in calls.values()
+        }
+        for status in statuses:
+            paths[path][method]["responses"][status]["links"] = links
 
 
 def _say_who_may(operation: dict[str, Any]) -> None:
