@@ -67,13 +67,17 @@ class LeavingServer(uvicorn.Server):
         self._on_exit = on_exit
         self._deaf_since: float | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave, or leave. Called by a signal, in the midst of anything."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn names it
+        """Begin to leave, or leave. Called by a signal, in the midst of anything.
+
+        Unlike uvicorn's own it does not raise the signal again at the end: who was told to stop, and did, ends by 0.
+        """
         if sig == signal.SIGTERM and self._drain_s and not self._leaving.begun:
             self._leaving.begin()
             return
         self._on_exit()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """End the time of serving on; called ten times a second."""
