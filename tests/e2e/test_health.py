@@ -123,6 +123,7 @@ def test_a_postgresql_that_hangs_restarts_nobody(taskyard, session):
 
 def test_a_worker_whose_supervisor_stands_still_does_not_live(taskyard, tmp_path):
     standstill = tmp_path / "standstill"
+    taskyard.part("dispatcher")  # makes the queue that the worker waits for
     worker = Probed(taskyard, "worker", TASKYARD_HANDLERS="supervisor_that_stands_still", STANDSTILL=str(standstill))
     worker.wait_until_ready()
     assert worker.get("/livez").status_code == 200
