@@ -167,7 +167,7 @@ _DISPATCHER: Final = Row(
             "short",
             [
                 Query(
-                    f"sum by (rule) (increase(taskyard_consistency_violations_total{{{HERE}}}[1h])) > 0",
+                    f"(sum by (rule) (increase(taskyard_consistency_violations_total{{{HERE}}}[1h])) > 0)",
                     "{{rule}}",
                 ),
                 Query(f"max(taskyard_consistency_standing_violations{{{HERE}}})", "standing"),
@@ -194,7 +194,8 @@ _DISPATCHER: Final = Row(
             [
                 Query(f"sum(rate(taskyard_consistency_examined_total{{{HERE}}}{WINDOW}))", "examined"),
                 Query(
-                    f"sum by (rule) (rate(taskyard_consistency_mended_total{{{HERE}}}{WINDOW})) > 0", "{{rule}}: mended"
+                    f"(sum by (rule) (rate(taskyard_consistency_mended_total{{{HERE}}}{WINDOW})) > 0)",
+                    "{{rule}}: mended",
                 ),
             ],
         ),
