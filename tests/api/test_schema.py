@@ -28,6 +28,7 @@ from taskyard_api.settings import ApiSettings
 CASES = int(os.environ.get("TASKYARD_SCHEMA_CASES") or 600)
 SEED = int(os.environ.get("TASKYARD_SCHEMA_SEED") or 20260701)
 STEPS = 8
+TURN = 10
 SHORT_POLL_S = 0.02
 
 CHECKS = [
@@ -41,6 +42,9 @@ CHECKS = [
     checks.unsupported_method,
     checks.use_after_free,
 ]
+
+
+pytestmark = pytest.mark.timeout(300 + CASES / 5)
 
 
 def _document():
@@ -81,21 +85,44 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.fixture
-def served(database_url, session):
-    """A server with tasks of every sort, and what a client of it sends with each request."""
+def _begin_anew(session):
+    """Have tasks of every sort, the same ones each time: what is answered depends on the requests alone."""
+    f.run_sql(session, "ALTER TABLE audit DISABLE TRIGGER USER")
+    f.run_sql(session, "TRUNCATE tasks, ready, attempts, moves, counters, audit RESTART IDENTITY")
+    f.run_sql(session, "UPDATE queues SET paused = false, dispatch_window = NULL")
     f.insert(session, 3)
     running, failed, succeeded = f.insert(session, 3)
     for task_id in (running, failed, succeeded):
         f.claim(session, task_id)
     f.fail(session, failed)
     f.succeed(session, succeeded)
+
+
+@pytest.fixture
+def served(database_url, session):
+    """A server with some tasks, and what a client of it sends with each request."""
+    _begin_anew(session)
     headers = bearing(make_key(session, "admin"))
     with serving(DATABASE_URL=database_url, auth="keys", api_rate_per_s=0) as server, requests.Session() as client:
         schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json")
         # What a path does not know of the query is passed over. The key is always a good one.
         schema.config.generation = GenerationConfig(allow_extra_parameters=False, with_security_parameters=False)
         yield schema, {"session": client, "headers": headers}
+
+
+def _checks(case):
+    """Return what is to hold of an answer to `case`.
+
+    A query has no null and no numbers in a list: as tags they are text once they are sent, and good.
+    """
+    tags = case.query.get("tag", ()) if isinstance(case.query, dict) else ()
+    sent_as_text = bool(tags) and not (isinstance(tags, list) and len(tags) > 20)
+    return [check for check in CHECKS if not (sent_as_text and check is checks.negative_data_rejection)]
+
+
+def _turns(runs):
+    """Split `runs`: in a long row the library comes to prefer what it was answered before, and finds itself flaky."""
+    return [min(TURN, runs - begun) for begun in range(0, runs, TURN)]
 
 
 def _shorten(case):
@@ -120,18 +147,21 @@ def test_every_answer_is_one_that_the_document_tells_of(served, method, path, mo
         _shorten(case)
         answer = case.call(**sent_with_each)
         answered += 1
-        case.validate_response(answer, checks=CHECKS, headers=sent_with_each["headers"])
+        case.validate_response(answer, checks=_checks(case), headers=sent_with_each["headers"])
 
     call()
     assert answered
 
 
-def test_every_answer_along_the_links_is_one_that_the_document_tells_of(served):
+def test_every_answer_along_the_links_is_one_that_the_document_tells_of(served, session):
     schema, sent_with_each = served
     followed = []
 
     class Client(schema.as_state_machine()):
         """A client that goes on with what it was answered."""
+
+        def setup(self):
+            _begin_anew(session)
 
         def get_call_kwargs(self, case):  # noqa: ARG002 - what the library calls
             return sent_with_each
@@ -148,10 +178,11 @@ def test_every_answer_along_the_links_is_one_that_the_document_tells_of(served):
             followed.append((case.method, case.path, response.status_code))
 
         def validate_response(self, response, case, **_):
-            case.validate_response(response, checks=CHECKS, headers=sent_with_each["headers"])
+            case.validate_response(response, checks=_checks(case), headers=sent_with_each["headers"])
 
-    hypothesis.seed(SEED)(Client)
-    Client.run(settings=_settings(RUNS))
+    for turn, runs in enumerate(_turns(RUNS)):
+        hypothesis.seed(SEED + turn)(Client)
+        Client.run(settings=_settings(runs))
     reached = {path for _, path, status in followed if status < 300}
     assert any(path.startswith("/tasks/{task_id}") for path in reached), followed
 

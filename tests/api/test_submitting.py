@@ -54,6 +54,8 @@ def test_a_delay_or_a_time_schedules(api):
         ({"priority": -1}, "priority"),
         ({"priority": True}, "priority"),
         ({"run_at": "2026-01-01T00:00:00"}, "run_at"),
+        ({"run_at": 1800000000}, "run_at"),
+        ({"run_at": "1800000000"}, "run_at"),
         ({"run_at": "9999-12-31T23:59:59-12:00"}, "run_at"),
         ({"run_at": "2030-01-01T00:00:00Z", "delay_s": 1}, "body"),
         ({"delay_s": -1}, "delay_s"),

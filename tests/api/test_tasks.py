@@ -87,6 +87,7 @@ def test_a_list_is_filtered(api, session):
         "name=%00",
         "tag=%00",
         "created_from=yesterday",
+        "created_from=412",
     ):
         answer = api.get(f"/tasks?{query}")
         assert answer.status_code == 422, query

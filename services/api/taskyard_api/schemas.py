@@ -1,9 +1,19 @@
 """What clients send, and what they get that is no row of the record. The words are the columns' names."""
 
+import re
 from datetime import UTC
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from taskyard.documents import text_fault
@@ -17,6 +27,7 @@ from taskyard.statements.reading import Attempt, Task, TaskSummary
 
 DEFAULT_KIND: Final = "data.process"
 DEFAULT_PRIORITY: Final = 4
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 MAX_BATCH: Final = 1000
 MAX_DELAY_S: Final = 10 * 366 * 24 * 3600.0
 
@@ -25,6 +36,13 @@ def _storable(text: str) -> str:
     if fault := text_fault(text, "text"):
         raise PydanticCustomError("storable", "{message}", {"message": fault.message})
     return text
+
+
+def _written_out(value: object) -> object:
+    """Refuse a bare number, which pydantic would take for seconds since 1970: it tells nobody which it is."""
+    if not isinstance(value, str) or not _DATE.match(value):
+        raise PydanticCustomError("date", "must be a date and time with its zone, such as 2026-05-01T08:00:00Z")
+    return value
 
 
 def _aware(value: AwareDatetime) -> AwareDatetime:
@@ -39,7 +57,7 @@ Tag = Annotated[Text, Field(min_length=1, max_length=128)]
 Tags = Annotated[list[Tag], Field(max_length=20, description="words to find it by")]
 Priority = Annotated[int, Field(ge=0, le=9, strict=True, description="0 to 9; higher goes first")]
 Word = Annotated[str, Field(pattern=NAME_PATTERN)]
-RunAt = Annotated[AwareDatetime, AfterValidator(_aware)]
+RunAt = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_aware)]
 DelayS = Annotated[FiniteFloat, Field(ge=0, le=MAX_DELAY_S)]
 TimeoutS = Annotated[FiniteFloat, Field(gt=0, le=MAX_TIMEOUT_S)]
 MaxAttempts = Annotated[int, Field(ge=1, le=MAX_ATTEMPTS, strict=True)]
