@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
+
+MAX_DELAY_S: Final = 10 * 366 * 24 * 3600.0
+"""The longest delay that a handler may ask for, in seconds: ten years."""
 
 
 class Retry(Exception):  # noqa: N818 - a handler raises it as a verb: raise Retry(after_s=30)
@@ -16,8 +19,8 @@ class Retry(Exception):  # noqa: N818 - a handler raises it as a verb: raise Ret
 
     def __init__(self, message: str = "the handler asked for another attempt", *, after_s: float | None = None) -> None:
         super().__init__(message)
-        if after_s is not None and not 0 <= after_s < float("inf"):
-            raise ValueError(f"after_s must be a number of seconds from 0, not {after_s}")
+        if after_s is not None and not 0 <= after_s <= MAX_DELAY_S:
+            raise ValueError(f"after_s must be from 0 to {MAX_DELAY_S:.0f} seconds, not {after_s}")
         self.after_s = after_s
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from taskyard.documents import storable
 from taskyard.statements.claims import Held
 from taskyard_worker.limits import Limit
 
@@ -138,7 +139,7 @@ class Slot:
     def report(self, fraction: float, note: str) -> None:
         """Show the progress of what runs."""
         words, at = self._words, self._at
-        text = note.encode("utf-8", "replace")[:_NOTE_BYTES]
+        text = storable(note).encode()[:_NOTE_BYTES]
         start = self._index * _SLOT_BYTES + _NOTE_AT
         words[at + _VERSION] += 1
         self._memory[start : start + len(text)] = text

@@ -8,9 +8,10 @@ from typing import Protocol
 import structlog
 
 from taskyard.handlers import Kind
-from taskyard.outcomes import Failed, Move, Outcome, decide
+from taskyard.outcomes import ErrorReport, Failed, Move, Outcome, Succeeded, decide
+from taskyard.retry import RetryPolicy
 from taskyard.statements.claims import Claim, Held
-from taskyard.states import Status
+from taskyard.states import Reason, Status
 from taskyard_worker.reports import AttemptFailedError, Report
 
 log = structlog.get_logger(__name__)
@@ -54,15 +55,25 @@ class Executor:
         claim = self.record.claim(held, queue)
         if claim is None:  # a duplicate, or cancelled, edited or paused while it waited
             return None
-        kind = self.kinds[claim.kind]
+        kind = self.kinds.get(claim.kind)
         started = time.monotonic()
-        outcome = self.run(kind, claim)
+        outcome = self.run(kind, claim) if kind else _unknown(claim.kind)
         ran_s = time.monotonic() - started
-        move = decide(outcome, claim.budget(self.max_losses), kind.retry, self.roll())
-        status = self.record.finish(held, outcome, move)
+        policy = kind.retry if kind else RetryPolicy()
+        try:
+            move, status = self._finish(claim, outcome, policy)
+        except Exception as error:
+            # No outcome is worth the attempt's row: without it the task would run until its lease is over, and again.
+            log.exception("the record refused an outcome", task_id=held.task_id, attempt=held.attempt)
+            outcome = _refused(outcome, error)
+            move, status = self._finish(claim, outcome, policy)
         report = Report(move.reason or "succeeded", status or "unknown", claim.waited_s, ran_s, stale=status is None)
         self._log(claim, outcome, report)
         return report
+
+    def _finish(self, claim: Claim, outcome: Outcome, policy: RetryPolicy) -> tuple[Move, str | None]:
+        move = decide(outcome, claim.budget(self.max_losses), policy, self.roll())
+        return move, self.record.finish(claim.held, outcome, move)
 
     def _log(self, claim: Claim, outcome: Outcome, report: Report) -> None:
         say = log.info if report.status in (Status.SUCCEEDED, Status.CANCELLED) and not report.stale else log.warning
@@ -76,3 +87,17 @@ class Executor:
             ran_s=round(report.ran_s, 6),
             **({"error": f"{outcome.error.type}: {outcome.error.message}"} if isinstance(outcome, Failed) else {}),
         )
+
+
+def _unknown(kind: str) -> Failed:
+    """Name the outcome of a task whose message spoke of another kind than its own, which this worker does not know."""
+    message = f"this worker does not know the kind {kind!r}: is its code up to date?"
+    return Failed(Reason.UNKNOWN_KIND, ErrorReport("UnknownKind", message), permanent=True)
+
+
+def _refused(outcome: Outcome, error: Exception) -> Failed:
+    """Name what takes the place of an outcome that the record cannot hold."""
+    said = f" ({outcome.error.type}: {outcome.error.message})" if isinstance(outcome, Failed) else ""
+    reason = Reason.INVALID_RESULT if isinstance(outcome, Succeeded) else Reason.ERROR
+    message = f"the record cannot hold the outcome: {type(error).__name__}{said}"
+    return Failed(reason, ErrorReport("OutcomeRefused", message[:2000]), permanent=True)
