@@ -109,6 +109,9 @@ INVENTORY: Final[Mapping[str, Metric]] = {
         ("cause", "queue"),
         {"cause": ("lease_expired", "message_lost", "dead_lettered")},
     ),
+    "taskyard_dead_letters_total": Metric(
+        "counter", _DISPATCHER, ("found",), {"found": ("task_failed", "out_of_date", "foreign")}
+    ),
     "taskyard_pruned_total": Metric("counter", _DISPATCHER),
     "taskyard_duty_errors_total": Metric("counter", _DISPATCHER, ("duty",)),
     "taskyard_listener_connected": Metric("gauge", _DISPATCHER),
@@ -155,6 +158,9 @@ INVENTORY: Final[Mapping[str, Metric]] = {
     "taskyard_idle_messages_total": Metric("counter", _WORKER),
     "taskyard_children_killed_total": Metric(
         "counter", _WORKER, ("cause",), {"cause": ("timeout", "cancelled", "memory", "lost")}
+    ),
+    "taskyard_messages_refused_total": Metric(
+        "counter", _WORKER, ("reason",), {"reason": ("unknown_kind", "malformed", "forged_death")}
     ),
     # the scale guard
     "taskyard_guard_patches_total": Metric("counter", _GUARD, ("result",), {"result": ("done", "gone", "refused")}),

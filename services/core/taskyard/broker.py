@@ -10,12 +10,15 @@ from typing import Any, Final
 from celery import Celery
 from kombu import Exchange, Queue
 
+from taskyard.frames import lenient_frame_handler
 from taskyard.statements.claims import Held
 
 QUEUE_PREFIX: Final = "tasks."
 DEAD_LETTER_EXCHANGE: Final = "tasks.dlx"
 DEAD_LETTER_QUEUE: Final = "dlq.tasks"
 _QUORUM: Final = {"x-queue-type": "quorum"}
+_BIGINT: Final = range(1, 2**63)
+_INTEGER: Final = range(1, 2**31)
 
 
 def buffer_name(queue: str) -> str:
@@ -63,6 +66,7 @@ def celery_app(url: str, queues: Iterable[str], settings: Mapping[str, Any] | No
         enable_utc=True,
         # Connection: come back by itself from everything.
         broker_heartbeat=20,
+        broker_transport_options={"frame_handler": lenient_frame_handler},
         broker_connection_timeout=3,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
@@ -97,6 +101,14 @@ def attempts_in(args: Any) -> list[Held]:
     """
     try:
         [pairs] = args
-        return [Held(int(task_id), int(attempt)) for task_id, attempt in pairs]
+        attempts = [Held(task_id, attempt) for task_id, attempt in pairs]
     except (TypeError, ValueError) as error:
         raise ValueError(f"not a list of (task, attempt) pairs: {str(args)[:200]}") from error
+    for held in attempts:
+        if not (_counts(held.task_id, _BIGINT) and _counts(held.attempt, _INTEGER)):
+            raise ValueError(f"no task or no attempt can have such a number: {str(args)[:200]}")
+    return attempts
+
+
+def _counts(number: Any, within: range) -> bool:
+    return type(number) is int and number in within  # True is 1 to isinstance, and to PostgreSQL an error

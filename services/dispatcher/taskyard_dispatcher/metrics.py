@@ -192,6 +192,14 @@ class DispatcherMetrics:
             ["cause", "queue"],
             registry=registry,
         )
+        self.dead_letters = Counter(
+            "taskyard_dead_letters_total",
+            "Dead letters taken away: task_failed, out_of_date (no task waited for it), foreign (no message of ours).",
+            ["found"],
+            registry=registry,
+        )
+        for found in ("task_failed", "out_of_date", "foreign"):
+            self.dead_letters.labels(found)
         self.pruned = Counter(
             "taskyard_pruned_total", "Finished tasks deleted after their retention.", registry=registry
         )

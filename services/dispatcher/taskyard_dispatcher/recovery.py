@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import amqp
-import orjson
 import structlog
 
-from taskyard.broker import DEAD_LETTER_QUEUE, attempts_in, buffer, buffer_name, dead_letters
+from taskyard.broker import DEAD_LETTER_QUEUE, buffer, buffer_name, dead_letters
 from taskyard.database import Session
+from taskyard.documents import storable
+from taskyard.messages import ForeignMessageError, read
 from taskyard.outcomes import decide
 from taskyard.retry import RetryPolicy
 from taskyard.statements import claims, queues, recovery
@@ -18,6 +19,7 @@ from taskyard_dispatcher.publisher import Channel
 
 _LEASE_BATCH: Final = 100
 _DEAD_LETTER_BATCH: Final = 100
+_SHOWN_CHARS: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -134,30 +136,31 @@ class DeadLetters:
 
     def _bury(self, message: amqp.Message) -> None:
         headers: dict[str, Any] = message.headers or {}
-        reason, text = cause_of_death(headers)
+        known = message.properties
         try:
-            body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
-            attempts = attempts_in(orjson.loads(body)[0])
-        except (ValueError, TypeError, LookupError):
-            log.warning("dead letter that is no message of ours", headers=str(headers)[:500])
-            attempts = []
+            attempts = read(headers, known.get("content_type"), known.get("content_encoding"), message.body)
+        except ForeignMessageError as error:
+            log.warning("dead letter that is no message of ours", error=str(error), headers=str(headers)[:500])
+            self._metrics.dead_letters.labels("foreign").inc()
+            return
+        reason, text = cause_of_death(headers)
+        failed = 0
         for held in attempts:
-            with self._session.transaction() as cursor:
-                queue = recovery.fail_undelivered(cursor, held, reason, text)
-            if queue is not None:
+            if queue := self._session.run(recovery.fail_undelivered, held, reason, text):
+                failed += 1
                 log.error("task failed: its message was dead-lettered", task_id=held.task_id, error=text)
                 self._metrics.recovered.labels("dead_lettered", queue).inc()
+        self._metrics.dead_letters.labels("task_failed" if failed else "out_of_date").inc()
 
 
 def cause_of_death(headers: dict[str, Any]) -> tuple[Reason, str]:
     """Return why a message was dead-lettered, for the task's `reason` and for people."""
-    deaths = headers.get("x-death") or [{}]
-    died = str(deaths[0].get("reason", "unknown"))
-    queue = str(deaths[0].get("queue", "unknown"))
-    kind = str(headers.get("task", "unknown"))
+    deaths = headers.get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    died, queue = (str(last.get(name, "unknown"))[:_SHOWN_CHARS] for name in ("reason", "queue"))
+    kind = str(headers.get("task", "unknown"))[:_SHOWN_CHARS]
     if died == "rejected":
-        return Reason.UNKNOWN_KIND, f"a worker of {queue} does not know the kind {kind!r}: is its code up to date?"
-    return (
-        Reason.UNDELIVERABLE,
-        f"RabbitMQ gave up delivering it from {queue} ({died}): its workers died before they began",
-    )
+        text = f"a worker of {queue} does not know the kind {kind!r}: is its code up to date?"
+        return Reason.UNKNOWN_KIND, storable(text)
+    text = f"RabbitMQ gave up delivering it from {queue} ({died}): its workers died before they began"
+    return Reason.UNDELIVERABLE, storable(text)

@@ -18,7 +18,6 @@ from taskyard.database import Session
 from taskyard.handlers import Kind
 from taskyard.log_counts import COUNTS
 from taskyard_worker.board import Board
-from taskyard_worker.consumer import BufferConsumer
 from taskyard_worker.executor import Executor
 from taskyard_worker.record import WaitingRecord
 from taskyard_worker.reports import AttemptFailedError
@@ -32,7 +31,6 @@ def build_app(settings: WorkerSettings, queues: Iterable[str]) -> Celery:
         settings.broker_url.get_secret_value(),
         queues,
         {
-            "worker_consumer": f"{BufferConsumer.__module__}:{BufferConsumer.__name__}",
             "worker_pool": "prefork",
             "worker_concurrency": settings.concurrency,
             # A message is acknowledged when its outcome is in the record, not before; a child's death gives it back.

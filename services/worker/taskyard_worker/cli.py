@@ -22,6 +22,7 @@ from taskyard.statements import queues as known_queues
 from taskyard_worker.app import Child, build_app, register, silence_celery
 from taskyard_worker.board import Board
 from taskyard_worker.builtin import MODULES
+from taskyard_worker.consumer import counted_by
 from taskyard_worker.metrics import WorkerMetrics, places
 from taskyard_worker.readiness import Readiness
 from taskyard_worker.requests import observed_by
@@ -86,6 +87,7 @@ def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[
     supervisor = Supervisor(settings, kinds, board, session, metrics, random.random)
     child = Child(settings, kinds, board)
     app = build_app(settings, queues)
+    app.conf.worker_consumer = counted_by(metrics)
     register(app, kinds, observed_by(supervisor, metrics), child)
 
     def parent_ready(**_: object) -> None:  # after the fork of the first children, never before

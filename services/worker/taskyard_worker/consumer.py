@@ -1,8 +1,8 @@
 """Celery's consumer as the worker needs it: no queues for delayed messages, and no message that can stop it.
 
 Celery acknowledges, and so loses, a body that it cannot decode; one of an unknown kind that it cannot decode either
-ends the whole worker. Here whatever is no message of ours is rejected: the broker dead-letters it, and the dispatcher
-tells its task, where it has one.
+ends the whole worker. Here whatever is no message of ours is rejected before Celery acts on it: the broker
+dead-letters it, and the dispatcher tells its task, where it has one.
 """
 
 import time
@@ -12,7 +12,9 @@ from typing import Any, Final
 import structlog
 from celery.worker.consumer import Consumer
 
+from taskyard.messages import check_way, has_readable_deaths, read
 from taskyard_worker.buffers import await_buffers
+from taskyard_worker.metrics import WorkerMetrics
 
 _SHOWN_CHARS: Final = 500
 
@@ -20,7 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
-    """The consumer of one worker, in its parent process."""
+    """The consumer of one worker, in its parent process. Abstract: `counted_by` says who is told what it refuses."""
+
+    metrics: WorkerMetrics
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]  # celery carries no types
         """The steps of a consumer's start."""
@@ -51,6 +55,8 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
         def handle_or_refuse(message: Any) -> None:
             try:
+                check_way(message.delivery_info.get("exchange"), message.delivery_info.get("routing_key"))
+                read(message.headers, message.content_type, message.content_encoding, message.body)
                 handle(message)
             except broken:
                 raise
@@ -69,17 +75,26 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
     def on_unknown_task(self, _body: Any, message: Any, exc: Exception) -> None:
         """Refuse a message of a kind that this worker has no handler for."""
-        self._refuse(message, exc)
+        self._refuse(message, exc, "unknown_kind")
 
     def on_invalid_task(self, _body: Any, message: Any, exc: Exception) -> None:
         """Refuse a message that breaks Celery's format."""
         self._refuse(message, exc)
 
-    def _refuse(self, message: Any, error: Exception | None) -> None:
+    def _refuse(self, message: Any, error: Exception | None, reason: str = "malformed") -> None:
+        """Have the broker dead-letter it; but not where that would end its dead-lettering of all queues."""
+        forged = not has_readable_deaths(message.headers)
+        self.metrics.refused.labels("forged_death" if forged else reason).inc()
         log.warning(
-            "message refused: it is dead-lettered",
+            "message refused: it is dropped" if forged else "message refused: it is dead-lettered",
             error=f"{type(error).__name__}: {error}"[:_SHOWN_CHARS] if error else "it has no kind",
             headers=str(message.headers)[:_SHOWN_CHARS],
         )
         if not message.acknowledged:
-            message.reject_log_error(log, self.connection_errors)
+            settle = message.ack_log_error if forged else message.reject_log_error
+            settle(log, self.connection_errors)
+
+
+def counted_by(metrics: WorkerMetrics) -> type[BufferConsumer]:
+    """Return a class of consumers that tell `metrics` what they refuse."""
+    return type("CountedConsumer", (BufferConsumer,), {"metrics": metrics})

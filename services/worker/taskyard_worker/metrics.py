@@ -114,6 +114,14 @@ class WorkerMetrics:
         )
         for cause in ("timeout", "cancelled", "memory", "lost"):
             self.killed.labels(cause)
+        self.refused = Counter(
+            "taskyard_messages_refused_total",
+            "Messages dead-lettered: unknown_kind, or malformed, which no dispatcher wrote; forged_death: dropped.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("unknown_kind", "malformed", "forged_death"):
+            self.refused.labels(reason)
 
 
 def places(kinds: Mapping[str, Kind], queues: Sequence[str]) -> Iterator[tuple[str, str]]:
