@@ -25,7 +25,7 @@ from statements import factories as f
 from taskyard_api.app import create_app
 from taskyard_api.settings import ApiSettings
 
-CASES = int(os.environ.get("TASKYARD_SCHEMA_CASES") or 600)
+CASES = int(os.environ.get("TASKYARD_SCHEMA_CASES") or 3000)
 SEED = int(os.environ.get("TASKYARD_SCHEMA_SEED") or 20260701)
 STEPS = 8
 TURN = 10
