@@ -2,6 +2,7 @@
 
 Requests are made from the document, good ones and bad ones, and followed along its links. TASKYARD_SCHEMA_CASES says
 how many of them, about, in all; TASKYARD_SCHEMA_SEED which. The same seed makes the same requests.
+3000 take a minute or two on two cores; 11500 make over 10,000 requests, in four minutes.
 """
 
 import logging
