@@ -37,7 +37,7 @@ def test_there_are_as_many_as_were_asked_for_and_each_has_its_number(seed, durat
 @given(seeds, durations, counts)
 def test_the_mixed_ones_come_in_their_order_and_within_the_time(seed, duration_s, at_least):
     planned = plan(seed, duration_s, at_least)
-    left_s = duration_s - (alone_s() if planned.alone else 0)
+    left_s = duration_s - (alone_s() + duration_s / 6 if planned.alone else 0)
     moments = [fault.at_s for fault in planned.mixed]
     assert moments == sorted(moments)
     assert all(0 <= at_s <= left_s for at_s in moments)
@@ -52,8 +52,19 @@ def test_each_sort_comes_alone_first_where_there_is_time(seed):
     assert plan(seed, alone_s(), 300).alone == []
 
 
+@UNHURRIED
+@given(seeds)
+def test_then_workers_and_children_are_killed_in_turn_while_all_else_is_well(seed):
+    planned = plan(seed, 900, 300)
+    sorts = Counter(fault.sort for fault in planned.kills)
+    assert set(sorts) == {"worker.kill", "child.kill"}
+    assert sum(sorts.values()) >= 30
+    assert max(fault.at_s for fault in planned.kills) <= 900 / 6
+    assert plan(seed, 900, 300, named(["rabbitmq"])).kills == []
+
+
 def test_a_long_run_has_every_sort_among_the_mixed_ones_too():
-    mixed = Counter(fault.sort for fault in plan(1, 780, 2000).mixed)
+    mixed = Counter(fault.sort for fault in plan(1, 900, 2000).mixed)
     assert set(mixed) == {sort.name for sort in SORTS}
 
 

@@ -35,6 +35,11 @@ def fail(session: Session, task_id: int, attempt: int = 1, due_in_s: float | Non
     return session.run(claims.finish, Held(task_id, attempt), ERROR, Move(to, Reason.ERROR, due_in_s))
 
 
+def lose(session: Session, task_id: int, attempt: int = 1) -> str | None:
+    move = Move(Status.RETRYING, Reason.WORKER_LOST)
+    return session.run(claims.finish, Held(task_id, attempt), claims.lost("gone"), move)
+
+
 def status(session: Session, task_id: int) -> str | None:
     found = session.run(reading.task, task_id)
     return found.status if found else None

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from statements import factories as f
-from taskyard.outcomes import Cancelled, ErrorReport, Lost, Move
-from taskyard.statements import claims, editing, queues, reading, recovery
+from taskyard.outcomes import Cancelled, Move
+from taskyard.statements import claims, dispatching, editing, queues, reading, recovery
 from taskyard.statements.claims import Held
 from taskyard.states import Reason, Status
 
@@ -135,16 +135,30 @@ def test_an_attempt_whose_cancellation_was_asked_for_is_not_retried(session):
 def test_a_lost_worker_is_not_counted_as_a_try(session):
     [task_id] = f.insert(session, max_attempts=1)
     f.claim(session, task_id)
-    session.run(
-        claims.finish,
-        Held(task_id, 1),
-        Lost(ErrorReport("WorkerLost", "gone")),
-        Move(Status.RETRYING, Reason.WORKER_LOST, 0.0),
-    )
+    f.lose(session, task_id)
     f.promote(session)
     claim = f.claim(session, task_id, attempt=2)
     budget = claim.budget(3)
     assert (budget.tries, budget.max_attempts, budget.losses) == (1, 1, 1)
+
+
+def test_a_task_that_lost_its_worker_keeps_its_place_in_the_line(session):
+    lost, *later = f.insert(session, 3)
+    f.claim(session, lost)
+    f.lose(session, lost)
+    assert f.promote(session) == 1
+    picked = session.run(dispatching.pick, "default", 1000, 1000)
+    assert [task.task_id for task in picked] == [lost, *later]
+    assert f.claim(session, lost, attempt=2).waited_s < 30
+
+
+def test_the_wait_of_a_task_that_lost_its_worker_begins_with_the_lost_attempt(session):
+    [task_id] = f.insert(session)
+    f.run_sql(session, "UPDATE tasks SET run_at = now() - interval '1 hour', queued_at = now() - interval '1 hour'")
+    f.claim(session, task_id)
+    f.lose(session, task_id)
+    f.promote(session)
+    assert f.claim(session, task_id, attempt=2).waited_s < 60
 
 
 def test_progress_belongs_to_the_attempt_that_runs(session):

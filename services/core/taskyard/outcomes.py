@@ -6,7 +6,6 @@ does not do it for ever.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from taskyard.retry import RetryPolicy
 from taskyard.states import Reason, Status
@@ -72,15 +71,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The status to record, and in how many seconds the next attempt is due, where there is one."""
+    """The status to record, and in how many seconds the next attempt is due, where there is one.
+
+    A retrying task without `due_in_s` is due at once and has its old place in the line: before all that came after it.
+    """
 
     to: Status
     reason: Reason | None = None
     due_in_s: float | None = None
-
-
-_AFTER_LOSS: Final = RetryPolicy()
-"""A lost worker says nothing of the task's kind, so its delays are no matter of the kind's policy."""
 
 
 def decide(outcome: Outcome, budget: Budget, policy: RetryPolicy, dice: float) -> Move:
@@ -93,7 +91,7 @@ def decide(outcome: Outcome, budget: Budget, policy: RetryPolicy, dice: float) -
         case Lost():
             if budget.losses + 1 >= budget.max_losses:
                 return Move(Status.FAILED, Reason.WORKER_LOST)
-            return Move(Status.RETRYING, Reason.WORKER_LOST, _AFTER_LOSS.delay_s(budget.losses + 1, dice))
+            return Move(Status.RETRYING, Reason.WORKER_LOST)
         case Failed(reason=reason, permanent=permanent, after_s=after_s):
             if permanent or budget.tries >= budget.max_attempts:
                 return Move(Status.FAILED, reason)

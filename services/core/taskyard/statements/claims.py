@@ -48,8 +48,7 @@ _FINISH: Final = f"""
                              THEN 'cancelled' ELSE %(reason)s END,
                finished_at = CASE WHEN %(status)s <> 'retrying' OR cancel_requested_at IS NOT NULL
                                   THEN clock_timestamp() END,
-               run_at = CASE WHEN %(status)s = 'retrying'
-                             THEN clock_timestamp() + make_interval(secs => %(due_in_s)s) ELSE run_at END,
+               run_at = coalesce(clock_timestamp() + make_interval(secs => %(due_in_s)s), run_at),
                progress = CASE WHEN %(status)s = 'succeeded' AND progress IS NOT NULL THEN 1 ELSE progress END,
                result = %(result)s, error_type = %(error_type)s, error_message = %(error_message)s,
                losses = losses + %(lost)s, uncounted_attempts = uncounted_attempts + %(lost)s, lease_until = NULL
@@ -182,7 +181,7 @@ def finish(cursor: Cursor, held: Held, outcome: Outcome, move: Move) -> str | No
             "attempt": held.attempt,
             "status": move.to,
             "reason": move.reason,
-            "due_in_s": move.due_in_s or 0.0,
+            "due_in_s": move.due_in_s,
             "outcome": _OUTCOME_WORD[type(outcome)],
             "result": outcome.result if isinstance(outcome, Succeeded) else None,
             "lost": int(isinstance(outcome, Lost)),

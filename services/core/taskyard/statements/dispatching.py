@@ -25,7 +25,7 @@ _PROMOTE: Final = f"""
            AND (%(among)s::bigint[] IS NULL OR id = ANY(%(among)s::bigint[]))
          ORDER BY run_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
     ), queued AS (
-        UPDATE tasks SET status = 'queued', queued_at = greatest(tasks.run_at, tasks.created_at)
+        UPDATE tasks SET status = 'queued', queued_at = greatest(tasks.run_at, tasks.created_at, tasks.started_at)
           FROM due WHERE tasks.id = due.id
      RETURNING tasks.id, run_at, attempt, priority, queue, kind, due.status AS source
     ), waiting AS (

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 _OPTION_KEY: Final = "TASKYARD_VERIFY_KEY"
-_WITH_FAULTS: Final = (50_000, 780.0)
+_WITH_FAULTS: Final = (50_000, 900.0)
 _TASKS: Final = 1000
 
 

@@ -1,4 +1,4 @@
-"""Having the faults of a plan happen: first those that come alone, then the mixed ones at their moments."""
+"""Having the faults of a plan happen: first those that come alone, then kills, then the mixed ones at their moments."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,12 +37,15 @@ class Conductor:
             self._stage.wait_until(self._stage.serves, f"the API serves after {fault.sort}")
             self._stage.ending.wait(_AFTER_EACH_S)
         if self._plan.alone:
-            self._say(f"{len(self._plan.alone)} faults alone are over; {len(self._plan.mixed)} mixed begin")
-        self._mix(self._plan.mixed)
+            self._say(f"{len(self._plan.alone)} faults alone are over; {len(self._plan.kills)} kills begin")
+        self._at_their_moments(self._plan.kills)
+        if self._plan.kills:
+            self._say(f"the kills are over; {len(self._plan.mixed)} mixed faults begin")
+        self._at_their_moments(self._plan.mixed)
         if self._broken:
             raise self._broken[0]
 
-    def _mix(self, faults: Sequence[Fault]) -> None:
+    def _at_their_moments(self, faults: Sequence[Fault]) -> None:
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fault") as threads:
             for fault in faults:

@@ -17,6 +17,8 @@ _SETTINGS: Final = {
     "TASKYARD_AUTH": "none",
     "TASKYARD_API_HOST": LOOPBACK,
     "TASKYARD_CONCURRENCY": str(SLOTS),
+    # What is in RabbitMQ already runs before a task that lost its worker: this is many times what the slots can hold.
+    "TASKYARD_DISPATCH_WINDOW": "100",
     "TASKYARD_HANDLERS": "taskyard.verify.faults.handlers",
     "TASKYARD_INTERRUPT_GRACE_S": "2",
     "TASKYARD_MAX_CHILD_BYTES": str(256 * 1024 * 1024),

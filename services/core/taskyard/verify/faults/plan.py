@@ -1,7 +1,8 @@
 """Which faults happen when: a pure function of a seed.
 
-First each sort alone, where there is time for that, so that what breaks is known by its name; then all mixed, one upon
-another.
+First each sort alone, where there is time for that, so that what breaks is known by its name; then workers and their
+children are killed again and again while all else is well, so that it is known how soon their tasks run again; then all
+sorts come mixed, one upon another.
 """
 
 import random
@@ -53,6 +54,9 @@ SORTS: Final = (
 
 _SETTLES_S: Final = 4.0  # what a fault alone takes beyond its time, until all is as before
 _QUIET_S: Final = 3.0
+_KILLS: Final = ("worker.kill", "child.kill")
+_KILL_EVERY_S: Final = 4.0  # a worker takes about as long to come back
+_KILLS_SHARE: Final = 1 / 6  # of the time
 _MORE: Final = 1.08
 
 
@@ -69,15 +73,16 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The faults of a run: those that come alone, each after the end of the one before, and those that come mixed."""
+    """The faults of a run: those that come alone, each after the end of the one before, then kills, then mixed ones."""
 
     alone: Sequence[Fault]
+    kills: Sequence[Fault]
     mixed: Sequence[Fault]
 
     @property
     def faults(self) -> list[Fault]:
         """All of them, in their order."""
-        return [*self.alone, *self.mixed]
+        return [*self.alone, *self.kills, *self.mixed]
 
 
 def alone_s(sorts: Sequence[Sort] = SORTS) -> float:
@@ -90,22 +95,34 @@ def plan(seed: int, duration_s: float, at_least: int, sorts: Sequence[Sort] = SO
 
     A few will find nobody to meet, such as a worker that was killed just then.
 
-    Where half of the time is enough for each sort alone, that comes first. No fault lasts longer than a third of the
-    time that the mixed ones have.
+    Where half of the time is enough for each sort alone, that comes first, and then kills for a sixth of the time. No
+    fault lasts longer than a third of the time that the mixed ones have.
     """
     dice = random.Random(seed)  # noqa: S311 - to be repeatable is the point
     alone = [
         Fault(number, sort.name, 0.0, sort.lasts_s, dice.random())
         for number, sort in enumerate(_each_once(sorts, duration_s))
     ]
-    left_s = duration_s - (alone_s(sorts) if alone else 0.0)
-    moments = sorted(dice.uniform(0.0, left_s - _QUIET_S) for _ in range(max(1, ceil(at_least * _MORE) - len(alone))))
+    kills_s = duration_s * _KILLS_SHARE if alone else 0.0
+    kills = _kills(len(alone), kills_s, [sort for sort in sorts if sort.name in _KILLS], dice)
+    begun = len(alone) + len(kills)
+    left_s = duration_s - kills_s - (alone_s(sorts) if alone else 0.0)
+    moments = sorted(dice.uniform(0.0, left_s - _QUIET_S) for _ in range(max(1, ceil(at_least * _MORE) - begun)))
     chosen = dice.choices(sorts, [sort.weight for sort in sorts], k=len(moments))
     mixed = [
-        Fault(len(alone) + index, sort.name, at_s, min(sort.lasts_s, left_s / 3), dice.random())
+        Fault(begun + index, sort.name, at_s, min(sort.lasts_s, left_s / 3), dice.random())
         for index, (at_s, sort) in enumerate(zip(moments, chosen, strict=True))
     ]
-    return Plan(alone, mixed)
+    return Plan(alone, kills, mixed)
+
+
+def _kills(number: int, within_s: float, sorts: Sequence[Sort], dice: random.Random) -> list[Fault]:
+    """Plan kills at even distances, in turn of each of `sorts`; the first has `number`."""
+    count = int(within_s / _KILL_EVERY_S) if sorts else 0
+    return [
+        Fault(number + index, sorts[index % len(sorts)].name, index * _KILL_EVERY_S, 0.0, dice.random())
+        for index in range(count)
+    ]
 
 
 def _each_once(sorts: Sequence[Sort], duration_s: float) -> Sequence[Sort]:
