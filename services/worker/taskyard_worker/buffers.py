@@ -32,6 +32,19 @@ def await_buffers(connection: Any, buffers: Iterable[Any]) -> None:
         )(_look_at, connection, buffer)
 
 
+def check_consumed(consumer: Any) -> None:
+    """Do nothing where RabbitMQ still serves kombu's `consumer` from each queue that it consumes. Asks nobody.
+
+    A queue that is deleted takes its consumers with it. RabbitMQ says so, and py-amqp raises an error at that; but
+    where a worker first reads from its connection Celery swallows it, and such a worker would wait for ever.
+
+    Raises:
+        amqp.ConsumerCancelled: it does not.
+    """
+    if len(consumer.channel.callbacks) < sum(map(consumer.consuming_from, consumer.queues)):
+        raise amqp.ConsumerCancelled("a queue was deleted")
+
+
 def _look_at(connection: Any, buffer: Any) -> None:
     with connection.channel() as channel:  # one of its own, which the broker closes when there is no such queue
         buffer(channel).queue_declare(passive=True)

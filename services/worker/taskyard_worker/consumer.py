@@ -13,7 +13,7 @@ import structlog
 from celery.worker.consumer import Consumer
 
 from taskyard.messages import check_way, has_readable_deaths, read
-from taskyard_worker.buffers import await_buffers
+from taskyard_worker.buffers import await_buffers, check_consumed
 from taskyard_worker.metrics import WorkerMetrics
 
 _SHOWN_CHARS: Final = 500
@@ -47,6 +47,8 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
     def _turn(self) -> None:
         self.turned_at = time.monotonic()
+        if self.task_consumer is not None:
+            check_consumed(self.task_consumer)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what handles each message."""
