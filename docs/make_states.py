@@ -22,7 +22,7 @@ _CAUSES: Final[Mapping[tuple[Status, Status], str]] = {
     (_S.RUNNING, _S.SUCCEEDED): "the handler returned",
     (_S.RUNNING, _S.FAILED): "the attempt failed, and no other is left or would help",
     (_S.RUNNING, _S.CANCELLED): "somebody cancelled it while it ran",
-    (_S.RUNNING, _S.RETRYING): "the attempt failed or was lost, and another is left",
+    (_S.RUNNING, _S.RETRYING): "the attempt failed or was lost and another is left, or it was given back",
     (_S.RETRYING, _S.QUEUED): "its next attempt is due",
     (_S.RETRYING, _S.CANCELLED): "somebody cancels it",
     (_S.FAILED, _S.QUEUED): "somebody retries it",

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from statements import factories as f
 from taskyard import keys
 from taskyard.outcomes import Move, Succeeded
-from taskyard.statements import claims, kinds
 from taskyard.statements import keys as key_statements
+from taskyard.statements import kinds
 from taskyard.statements.claims import Held
 from taskyard.statements.keys import NewKey
 from taskyard.states import Status
@@ -109,7 +109,7 @@ def test_results_are_hidden_by_the_same_names(blind, seen_by_the_trusted, sessio
     f.claim(session, task_id)
     result = {"sessions": [{"Password": SECRET}], "ok": True}
     ended = Succeeded(orjson.dumps(result).decode()), Move(Status.SUCCEEDED)
-    session.run(claims.finish, Held(task_id, 1), *ended)
+    f.finish(session, Held(task_id, 1), *ended)
     assert blind.get(f"/tasks/{task_id}").json()["result"] == {"sessions": [{"Password": "[redacted]"}], "ok": True}
     assert seen_by_the_trusted(f"/tasks/{task_id}")["result"] == result
 

@@ -108,7 +108,7 @@ def test_name_and_tags_can_always_be_changed_the_rest_while_it_waits(api, sessio
 def test_a_waiting_task_moves_where_its_change_says(api, session):
     f.run_sql(session, "INSERT INTO queues (name) VALUES ('other')")
     [task_id] = f.insert(session)
-    session.run(dispatching.mark_dispatched, "default", session.run(dispatching.pick, "default", 10, 10))
+    f.mark(session, session.run(dispatching.pick, "default", 10, 10).tasks)
     api.patch(f"/tasks/{task_id}", json={"queue": "other"})
     assert f.claim(session, task_id) is None  # the message in the old queue is void
     assert [task.task_id for task in session.run(dispatching.pick, "other", 10, 10)] == [task_id]

@@ -38,7 +38,7 @@ def _everything(session) -> list[int]:
         editing.delete(cursor, editing.lock(cursor, ids[7]))
         editing.edit(cursor, editing.lock(cursor, ids[8]), {"priority": 9})
         editing.edit(cursor, editing.lock(cursor, ids[9]), {"delay_s": 60})
-    session.run(dispatching.mark_dispatched, "default", session.run(dispatching.pick, "default", 10, 2))
+    f.mark(session, session.run(dispatching.pick, "default", 10, 2).tasks)
     return ids + f.insert(session, delay_s=60)
 
 

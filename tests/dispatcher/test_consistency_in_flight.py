@@ -40,8 +40,8 @@ def _keep(database_url, done, faults) -> None:
     try:
         while not done.is_set():
             f.promote(session)
-            picked = session.run(dispatching.pick, "default", 1000, 100)
-            session.run(dispatching.mark_dispatched, "default", picked)
+            picked = session.run(dispatching.pick, "default", 1000, 100).tasks
+            f.mark(session, picked)
             session.run(queues.fold)
     except BaseException as error:  # noqa: BLE001 - shown by the test
         faults.append(error)

@@ -5,15 +5,15 @@ import pytest
 
 from taskyard.broker import attempts_in, celery_app
 from taskyard.statements.claims import Held
-from taskyard.statements.dispatching import ReadyTask
+from taskyard.statements.dispatching import Bundle, ReadyTask
 from taskyard_dispatcher.publisher import BufferUnavailableError, Publisher
 
 QUEUE = "publisher-test"
 BUFFER = f"tasks.{QUEUE}"
 
 
-def _tasks(count: int, start: int = 1) -> list[ReadyTask]:
-    return [ReadyTask(number, 1, "sleep", 4, 0.0) for number in range(start, start + count)]
+def _tasks(count: int, start: int = 1) -> list[Bundle]:
+    return [(ReadyTask(number, 1, "sleep", 4, 0.0),) for number in range(start, start + count)]
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def test_a_broker_that_is_away_is_said_and_found_again(publisher, rabbitmq):
     assert publisher.publish(QUEUE, _tasks(5)) == _tasks(5)
 
 
-def test_a_message_says_its_kind_its_attempt_and_its_priority(publisher, rabbitmq):
-    publisher.publish(QUEUE, [ReadyTask(17, 3, "invoice.render", 8, 0.0)])
+def test_a_message_says_its_kind_its_attempts_and_its_priority(publisher, rabbitmq):
+    publisher.publish(QUEUE, [(ReadyTask(17, 3, "invoice.render", 8, 0.0), ReadyTask(19, 1, "invoice.render", 8, 0.0))])
     with httpx.Client(base_url=rabbitmq.management_url, auth=("guest", "guest")) as broker:
         [message] = broker.post(
             f"/api/queues/%2F/{BUFFER}/get", json={"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
         ).json()
     properties = message["properties"]
-    assert (properties["headers"]["task"], properties["headers"]["id"]) == ("invoice.render", "17.3")
+    assert (properties["headers"]["task"], properties["headers"]["id"]) == ("invoice.render", "17.3+1")
     assert (properties["priority"], properties["delivery_mode"]) == (8, 2)
-    assert attempts_in(__import__("json").loads(message["payload"])[0]) == [Held(17, 3)]
+    assert attempts_in(__import__("json").loads(message["payload"])[0]) == [Held(17, 3), Held(19, 1)]

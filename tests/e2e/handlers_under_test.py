@@ -17,10 +17,11 @@ AT_ONCE = RetryPolicy(first_s=0.05, longest_s=0.1)
 
 
 class Traced(BaseModel):
-    """Where to leave a trace, and how long to take."""
+    """Where to leave a trace, how long to take, and whether to die then."""
 
     file: str
     seconds: float = 0.0
+    dies: bool = False
 
 
 def _trace(file: str, word: str) -> None:
@@ -34,6 +35,8 @@ def _trace(file: str, word: str) -> None:
 def traced(ctx: Context, payload: Traced) -> str:
     _trace(payload.file, f"start {ctx.id}.{ctx.attempt}")
     time.sleep(payload.seconds)
+    if payload.dies:
+        os.kill(os.getpid(), signal.SIGKILL)
     _trace(payload.file, f"end {ctx.id}.{ctx.attempt}")
     return ctx.idempotency_key
 

@@ -17,16 +17,16 @@ RUN_BY = {
         submission._KEYED
     """,
     DISPATCHER: """
-        canaries._SIGHTED claims._FINISH consistency._DRIFT consistency._HOLD consistency._NEXT consistency._OVERDUE
-        dispatching._MARK dispatching._NEXT_DUE dispatching._PICK dispatching._PROMOTE editing._MOVED mending._ADD
-        mending._ATTEMPTS_OF_NOBODY mending._LAST_ATTEMPT mending._OUT_OF_READY mending._QUEUE
-        mending._READY_AS_TASKS_SAY passes._END passes._FORGET passes._RECORD passes._SAVE queues.COUNTS queues._FOLD
-        queues._OLDEST queues._OLDEST_RUNNING recovery._EXPIRED recovery._FAIL recovery._SETTLED recovery._TAKE_BACK
-        retention._PRUNE submission._INSERT submission._KEYED
+        canaries._SIGHTED consistency._DRIFT consistency._HOLD consistency._NEXT consistency._OVERDUE
+        dispatching._MARK dispatching._NEXT_DUE dispatching._PICK dispatching._PROMOTE editing._MOVED
+        finishing._FINISH mending._ADD mending._ATTEMPTS_OF_NOBODY mending._LAST_ATTEMPT mending._OUT_OF_READY
+        mending._QUEUE mending._READY_AS_TASKS_SAY passes._END passes._FORGET passes._RECORD passes._SAVE
+        queues.COUNTS queues._FOLD queues._OLDEST queues._OLDEST_RUNNING recovery._EXPIRED recovery._FAIL
+        recovery._SETTLED recovery._TAKE_BACK retention._PRUNE submission._INSERT submission._KEYED
     """,
     WORKER: """
-        claims._CANCELLATIONS claims._CLAIM claims._FINISH claims._HELD claims._LEAVE_READY claims._PROGRESS
-        claims._RENEW verification._WRITE
+        claims._CANCELLATIONS claims._CLAIM claims._GIVE_BACK claims._HELD claims._LEAVE_READY claims._PROGRESS
+        claims._RENEW finishing._FINISH kinds._NOTE_RUN_TIMES verification._WRITE
     """,
     GUARD: "workers._OLDEST",
 }

@@ -1,12 +1,15 @@
 """Making tasks for tests of the statements, and reading what became of them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from taskyard.database import Session
-from taskyard.outcomes import ErrorReport, Failed, Move, Succeeded
-from taskyard.statements import claims, dispatching, queues, reading, submission
+from taskyard.outcomes import ErrorReport, Failed, Move, Outcome, Succeeded
+from taskyard.statements import claims, dispatching, finishing, queues, reading, submission
 from taskyard.statements.claims import Claim, Held
+from taskyard.statements.dispatching import ReadyTask
+from taskyard.statements.finishing import Ending
 from taskyard.statements.submission import NewTask, Recorded
 from taskyard.states import Reason, Status
 
@@ -23,21 +26,31 @@ def insert(session: Session, count: int = 1, **changes: Any) -> list[int]:
 
 
 def claim(session: Session, task_id: int, attempt: int = 1, worker: str = "w", lease_s: float = 30.0) -> Claim | None:
-    return session.run(claims.claim, Held(task_id, attempt), "default", worker, lease_s)
+    claimed = session.run(claims.claim, [Held(task_id, attempt)], "default", worker, lease_s)
+    return claimed[0] if claimed else None
+
+
+def mark(session: Session, tasks: Sequence[ReadyTask]) -> None:
+    """Mark tasks as dispatched, each in a message of its own."""
+    session.run(dispatching.mark_dispatched, "default", [(task,) for task in tasks])
+
+
+def finish(session: Session, held: Held, outcome: Outcome, move: Move) -> str | None:
+    return session.run(finishing.finish, [Ending(held, outcome, move)]).get(held)
 
 
 def succeed(session: Session, task_id: int, attempt: int = 1) -> str | None:
-    return session.run(claims.finish, Held(task_id, attempt), Succeeded('{"ok": true}'), Move(Status.SUCCEEDED))
+    return finish(session, Held(task_id, attempt), Succeeded('{"ok": true}'), Move(Status.SUCCEEDED))
 
 
 def fail(session: Session, task_id: int, attempt: int = 1, due_in_s: float | None = None) -> str | None:
     to = Status.FAILED if due_in_s is None else Status.RETRYING
-    return session.run(claims.finish, Held(task_id, attempt), ERROR, Move(to, Reason.ERROR, due_in_s))
+    return finish(session, Held(task_id, attempt), ERROR, Move(to, Reason.ERROR, due_in_s))
 
 
 def lose(session: Session, task_id: int, attempt: int = 1) -> str | None:
     move = Move(Status.RETRYING, Reason.WORKER_LOST)
-    return session.run(claims.finish, Held(task_id, attempt), claims.lost("gone"), move)
+    return finish(session, Held(task_id, attempt), finishing.lost("gone"), move)
 
 
 def status(session: Session, task_id: int) -> str | None:

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from statements import factories as f
-from taskyard.outcomes import Cancelled, Move
-from taskyard.statements import claims, dispatching, editing, queues, reading, recovery
+from taskyard.outcomes import Cancelled, Move, Succeeded
+from taskyard.statements import claims, dispatching, editing, finishing, queues, reading, recovery
 from taskyard.statements.claims import Held
+from taskyard.statements.finishing import Ending
 from taskyard.states import Reason, Status
 
 
@@ -56,7 +57,7 @@ def test_a_message_of_another_attempt_claims_nothing(session):
 
 def test_a_worker_of_another_queue_claims_nothing(session):
     [task_id] = f.insert(session)
-    assert session.run(claims.claim, Held(task_id, 1), "elsewhere", "w", 30) is None
+    assert session.run(claims.claim, [Held(task_id, 1)], "elsewhere", "w", 30) == []
 
 
 def test_a_paused_queue_gives_nothing_and_goes_on_when_resumed(session):
@@ -96,7 +97,8 @@ def test_the_outcome_of_a_worker_thought_dead_is_refused(session):
     f.claim(session, task_id, lease_s=0)
     with session.transaction() as cursor:
         [expired] = recovery.expired(cursor, 3, 10)
-        claims.finish(cursor, expired.held, claims.lost("gone"), Move(Status.RETRYING, Reason.WORKER_LOST, 0.0))
+        move = Move(Status.RETRYING, Reason.WORKER_LOST)
+        finishing.finish(cursor, [Ending(expired.held, finishing.lost("gone"), move)])
     f.promote(session)
     assert f.claim(session, task_id, attempt=2)
     assert f.succeed(session, task_id, attempt=1) is None
@@ -148,7 +150,7 @@ def test_a_task_that_lost_its_worker_keeps_its_place_in_the_line(session):
     f.lose(session, lost)
     assert f.promote(session) == 1
     picked = session.run(dispatching.pick, "default", 1000, 1000)
-    assert [task.task_id for task in picked] == [lost, *later]
+    assert [task.task_id for task in picked.tasks] == [lost, *later]
     assert f.claim(session, lost, attempt=2).waited_s < 30
 
 
@@ -175,7 +177,7 @@ def test_progress_belongs_to_the_attempt_that_runs(session):
 def test_a_cancelled_attempt_ends_its_task(session):
     [task_id] = f.insert(session)
     f.claim(session, task_id)
-    session.run(claims.finish, Held(task_id, 1), Cancelled(), Move(Status.CANCELLED, Reason.CANCELLED))
+    f.finish(session, Held(task_id, 1), Cancelled(), Move(Status.CANCELLED, Reason.CANCELLED))
     task = session.run(reading.task, task_id)
     assert (task.status, task.reason) == ("cancelled", "cancelled")
     assert task.finished_at is not None
@@ -189,3 +191,56 @@ def test_an_ended_task_leaves_nothing_behind(session, ending):
     assert f.ready(session) == []
     with session.transaction() as cursor:
         assert recovery.expired(cursor, 3, 10) == []
+
+
+def test_a_message_claims_those_of_its_tasks_that_wait_in_the_order_it_names(session):
+    ids = f.insert(session, 4)
+    f.claim(session, ids[1])
+    asked = [Held(ids[3], 1), Held(ids[1], 1), Held(ids[0], 1), Held(ids[2], 2)]
+    claimed = session.run(claims.claim, asked, "default", "w", 30)
+    assert [claim.held for claim in claimed] == [Held(ids[3], 1), Held(ids[0], 1)]
+    assert f.ready(session) == [(ids[2], 1)]
+    assert f.counted(session) == f.recounted(session)
+
+
+def test_attempts_end_together_each_with_its_own_outcome(session):
+    good, bad, stale, cancelled = f.insert(session, 4)
+    session.run(claims.claim, [Held(task_id, 1) for task_id in (good, bad, stale, cancelled)], "default", "w", 30)
+    f.succeed(session, stale)
+    with session.transaction() as cursor:
+        editing.request_cancellation(cursor, editing.lock(cursor, cancelled))
+    ended = session.run(
+        finishing.finish,
+        [
+            Ending(Held(stale, 1), f.ERROR, Move(Status.FAILED, Reason.ERROR)),
+            Ending(Held(good, 1), Succeeded("[1]"), Move(Status.SUCCEEDED), began_ago_s=5.0, ended_ago_s=2.0),
+            Ending(Held(bad, 1), f.ERROR, Move(Status.FAILED, Reason.ERROR)),
+            Ending(Held(cancelled, 1), f.ERROR, Move(Status.RETRYING, Reason.ERROR, 1.0)),
+        ],
+    )
+    assert ended == {Held(good, 1): "succeeded", Held(bad, 1): "failed", Held(cancelled, 1): "cancelled"}
+    task = session.run(reading.task, good)
+    assert task.result == [1]
+    assert (task.finished_at - task.started_at).total_seconds() == pytest.approx(3.0, abs=0.001)
+    [attempt] = session.run(reading.attempts, good)
+    assert (attempt.started_at, attempt.ended_at) == (task.started_at, task.finished_at)
+    assert session.run(reading.task, bad).error_message == "no"
+    assert session.run(reading.task, stale).status == "succeeded"
+    assert f.counted(session) == f.recounted(session)
+
+
+def test_what_never_began_is_given_back_as_if_it_had_not_been_claimed(session):
+    first, second, cancelled, others = f.insert(session, 4)
+    session.run(claims.claim, [Held(task_id, 1) for task_id in (first, second, cancelled)], "default", "w", 30)
+    f.claim(session, others, worker="another")
+    with session.transaction() as cursor:
+        editing.request_cancellation(cursor, editing.lock(cursor, cancelled))
+    given_up = [Held(task_id, 1) for task_id in (second, cancelled, others)]
+    assert session.run(claims.give_back, given_up, "w") == 2
+    assert f.status(session, others) == "running"
+    task = session.run(reading.task, cancelled)
+    assert (task.status, task.reason, task.attempt) == ("cancelled", "cancelled", 0)
+    assert f.promote(session) == 1
+    assert f.ready(session) == [(second, 1)]
+    assert f.claim(session, second).budget(3).tries == 1
+    assert f.counted(session) == f.recounted(session)

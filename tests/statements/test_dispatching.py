@@ -8,7 +8,7 @@ from waiting import eventually
 
 
 def _pick(session, window=1000, limit=100, queue="default"):
-    return session.run(dispatching.pick, queue, window, limit)
+    return session.run(dispatching.pick, queue, window, limit).tasks
 
 
 def test_tasks_go_by_priority_then_by_age(session):
@@ -23,9 +23,9 @@ def test_no_more_are_picked_than_the_window_has_room(session):
     f.insert(session, 5)
     picked = _pick(session, window=3)
     assert len(picked) == 3
-    session.run(dispatching.mark_dispatched, "default", picked[:2])
+    f.mark(session, picked[:2])
     assert [task.task_id for task in _pick(session, window=3)] == [picked[2].task_id]
-    session.run(dispatching.mark_dispatched, "default", picked[2:])
+    f.mark(session, picked[2:])
     assert _pick(session, window=3) == []
     f.claim(session, picked[0].task_id)
     assert len(_pick(session, window=3)) == 1
@@ -47,7 +47,7 @@ def test_what_was_claimed_before_it_was_marked_stays_gone(session):
     f.claim(session, picked[0].task_id)
     f.fail(session, picked[0].task_id, due_in_s=0)
     f.promote(session)  # the same task is ready again, for attempt 2
-    session.run(dispatching.mark_dispatched, "default", picked)
+    f.mark(session, picked)
     [again] = _pick(session)
     assert again.attempt == 2
 
@@ -64,7 +64,7 @@ def test_only_what_is_due_is_promoted(session):
 
 def test_what_rabbitmq_lost_is_published_again(session):
     ids = f.insert(session, 3)
-    session.run(dispatching.mark_dispatched, "default", _pick(session))
+    f.mark(session, _pick(session))
     assert _pick(session) == []
     assert session.run(recovery.settled, "default", 3600) == 0
     assert session.run(recovery.take_back, "default", 3600) == 0
@@ -88,3 +88,23 @@ def test_one_leads_until_its_connection_ends(session, other_session):
     assert other_session.run(dispatching.lead, "queue:another")
     session.close()
     eventually(lambda: other_session.run(dispatching.lead, "queue:default"), "the server has noticed")
+
+
+def test_a_message_of_several_tasks_is_missed_once(session):
+    f.insert(session, 5)
+    tasks = _pick(session)
+    session.run(dispatching.mark_dispatched, "default", [tuple(tasks[:3]), tuple(tasks[3:])])
+    assert eventually(lambda: session.run(recovery.settled, "default", 0.0) == 2, "both have settled")
+    f.claim(session, tasks[0].task_id)
+    assert session.run(recovery.settled, "default", 0.0) == 2
+    f.claim(session, tasks[3].task_id)
+    f.claim(session, tasks[4].task_id)
+    assert session.run(recovery.settled, "default", 0.0) == 1
+
+
+def test_it_is_said_whether_more_wait_than_were_picked(session):
+    f.insert(session, 5)
+    assert session.run(dispatching.pick, "default", 1000, 100).are_all
+    assert not session.run(dispatching.pick, "default", 1000, 5).are_all
+    assert not session.run(dispatching.pick, "default", 3, 100).are_all
+    assert session.run(dispatching.pick, "elsewhere", 3, 100).are_all

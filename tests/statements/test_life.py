@@ -14,8 +14,9 @@ from hypothesis.stateful import (
 
 from statements import factories as f
 from taskyard.outcomes import Move
-from taskyard.statements import claims, dispatching, editing, queues, reading, recovery
+from taskyard.statements import claims, dispatching, editing, finishing, queues, reading, recovery
 from taskyard.statements.claims import Held
+from taskyard.statements.finishing import Ending
 from taskyard.states import FINAL, MOVES, WAITING, Reason, Status
 
 
@@ -65,7 +66,8 @@ class Life(RuleBasedStateMachine):
         f.run_sql(self.session, "UPDATE tasks SET lease_until = now() - interval '1 s' WHERE id = %s", self.task_id)
         with self.session.transaction() as cursor:
             [expired] = recovery.expired(cursor, 100, 10)
-            claims.finish(cursor, expired.held, claims.lost("gone"), Move(Status.RETRYING, Reason.WORKER_LOST, 0.0))
+            move = Move(Status.RETRYING, Reason.WORKER_LOST)
+            finishing.finish(cursor, [Ending(expired.held, finishing.lost("gone"), move)])
         self.model = Status.RETRYING
         self.outcomes += 1
 
@@ -79,8 +81,8 @@ class Life(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: not self.gone)
     def dispatch(self):
-        tasks = self.session.run(dispatching.pick, "default", 1000, 10)
-        self.session.run(dispatching.mark_dispatched, "default", tasks)
+        tasks = self.session.run(dispatching.pick, "default", 1000, 10).tasks
+        f.mark(self.session, tasks)
 
     @rule()
     @precondition(lambda self: not self.gone and self.model in WAITING)
@@ -166,4 +168,4 @@ def test_a_waiting_or_ended_task_can_be_deleted(session, status):
     assert f.status(session, task_id) is None
     assert f.ready(session) == []
     assert f.counted(session) == f.recounted(session) == {}
-    assert session.run(claims.claim, Held(task_id, 1), "default", "w", 30) is None
+    assert session.run(claims.claim, [Held(task_id, 1)], "default", "w", 30) == []

@@ -56,4 +56,4 @@ def test_a_row_in_ready_that_should_not_be_there_keeps_nothing_from_becoming_due
     f.run_sql(session, "UPDATE tasks SET run_at = now() - interval '1 second'")
     assert f.promote(session) == 2
     assert f.ready(session) == [(task_id, 1) for task_id in task_ids]
-    assert {task.task_id for task in session.run(dispatching.pick, "default", 1000, 100)} == set(task_ids)
+    assert {task.task_id for task in session.run(dispatching.pick, "default", 1000, 100).tasks} == set(task_ids)

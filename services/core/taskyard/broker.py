@@ -4,7 +4,7 @@ A queue `default` of the record is the queue `tasks.default` of RabbitMQ. Everyt
 a policy on `^tasks\.` (delivery limit, dead-letter exchange, overflow), since arguments cannot be changed later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from celery import Celery
@@ -83,9 +83,10 @@ def celery_app(url: str, queues: Iterable[str], settings: Mapping[str, Any] | No
     return app
 
 
-def message_id(held: Held) -> str:
-    """Return the Celery id of the message that carries one attempt."""
-    return f"{held.task_id}.{held.attempt}"
+def message_id(attempts: Sequence[Held]) -> str:
+    """Return the Celery id of the message that carries `attempts`: `17.1`, or `17.1+4` with four others behind."""
+    first, others = attempts[0], len(attempts) - 1
+    return f"{first.task_id}.{first.attempt}" + (f"+{others}" if others else "")
 
 
 def arguments(attempts: Iterable[Held]) -> list[list[list[int]]]:

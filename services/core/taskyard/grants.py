@@ -74,7 +74,7 @@ GRANTS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "tasks": (
             "SELECT",
             "INSERT",  # canaries
-            f"UPDATE ({_STATUS}, queued_at, lease_until)",
+            f"UPDATE ({_STATUS}, queued_at, started_at, lease_until)",
             "DELETE",
         ),
         "ready": ("SELECT", "INSERT", "UPDATE", "DELETE"),

@@ -16,7 +16,7 @@ from taskyard.database import Cursor, Session
 from taskyard.errors import TaskyardError, UnavailableError
 from taskyard.patience import patiently
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The migration that this code was written for; it also runs on the tables of the next version."""
 
 _LOCK: Final = 72350001  # any number, the same for all; nobody else uses this database

@@ -48,7 +48,7 @@ MEANING: Final[Mapping[Status, str]] = {
     Status.SCHEDULED: "is not due yet; nothing but its row exists",
     Status.QUEUED: "is due and waits for a worker, in PostgreSQL or in RabbitMQ",
     Status.RUNNING: "a worker holds its lease",
-    Status.RETRYING: "an attempt failed; waits until its next one is due",
+    Status.RETRYING: "an attempt failed, or was given back before it began; waits until its next one is due",
     Status.SUCCEEDED: "its handler returned; the result is recorded",
     Status.FAILED: "will not be tried again by itself; `reason` says why",
     Status.CANCELLED: "was cancelled before it could succeed",

@@ -1,4 +1,4 @@
-"""The way from the record to the buffer: pick what is due ▶ publish ▶ mark what was confirmed.
+"""The way from the record to the buffer: pick what is due ▶ bundle ▶ publish ▶ mark what was confirmed.
 
 Each queue is led by the replica that holds its advisory lock; the lock goes with the connection, so a killed leader
 is followed by another within `lead_s`. Leadership is economy, not safety: a message too many claims nothing.
@@ -14,13 +14,14 @@ import structlog
 from taskyard.database import WORK_CHANNEL, Session
 from taskyard.errors import UnavailableError
 from taskyard.health import Pulse
-from taskyard.statements import dispatching, queues
+from taskyard.statements import dispatching, kinds, queues
+from taskyard_dispatcher.bundles import bundle
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import BufferUnavailableError, Publisher
 from taskyard_dispatcher.settings import DispatcherSettings
 
 LEAD_S: Final = 1.0
-"""Seconds between tries to lead what nobody leads, and between looks for new queues."""
+"""Seconds between tries to lead what nobody leads, and between looks for new queues and for how long kinds take."""
 
 _BUSY_S: Final = 0.02
 _PROMOTE_LIMIT: Final = 1000
@@ -64,6 +65,7 @@ class Dispatch:
         self._pace = Pace(settings.poll_s)
         self._led: set[str] = set()
         self._queues: list[str] = []
+        self._recent_run_s: dict[str, float] = {}
         self._looked_at = 0.0
         self._promote_at = 0.0
 
@@ -89,6 +91,7 @@ class Dispatch:
         if now >= self._looked_at + LEAD_S:
             self._looked_at = now
             self._queues = self._session.run(queues.names)
+            self._recent_run_s = self._session.run(kinds.run_times_s)
             self._metrics.expect(self._queues)
             self._try_to_lead()
         promoted = self._promote(now)
@@ -117,22 +120,24 @@ class Dispatch:
     def _dispatch(self, queue: str) -> int:
         """Publish one batch of `queue`; return how many were confirmed."""
         settings = self._settings
-        tasks = self._session.run(dispatching.pick, queue, settings.dispatch_window, settings.dispatch_batch)
-        if not tasks:
+        picked = self._session.run(dispatching.pick, queue, settings.dispatch_window, settings.dispatch_batch)
+        if not picked.tasks:
             return 0
+        bundles = bundle(picked, self._recent_run_s, settings.message_tasks)
         metrics = self._metrics.dispatch
         with metrics.publish_duration.time():
-            confirmed = self._publisher.publish(queue, tasks)
-        if confirmed:
-            self._session.run(dispatching.mark_dispatched, queue, confirmed)
-        metrics.dispatched.labels(queue, "confirmed").inc(len(confirmed))
-        metrics.dispatched.labels(queue, "refused").inc(len(tasks) - len(confirmed))
+            taken = self._publisher.publish(queue, bundles)
+        if taken:
+            self._session.run(dispatching.mark_dispatched, queue, taken)
+        confirmed, refused = sum(map(len, taken)), len(bundles) - len(taken)
+        metrics.dispatched.labels(queue, "confirmed").inc(confirmed)
+        metrics.dispatched.labels(queue, "refused").inc(len(picked.tasks) - confirmed)
         delay = metrics.delay.labels(queue)
-        for task in tasks:
+        for task in picked.tasks:
             delay.observe(max(0.0, task.age_s))
-        if len(confirmed) < len(tasks):
-            log.warning("messages not taken by RabbitMQ stay ready", queue=queue, count=len(tasks) - len(confirmed))
-        return len(confirmed)
+        if refused:
+            log.warning("messages not taken by RabbitMQ stay ready", queue=queue, count=refused)
+        return confirmed
 
     def _try_to_lead(self) -> None:
         for queue in self._queues:

@@ -17,7 +17,7 @@ from kombu.serialization import dumps
 from taskyard.broker import arguments, buffer, buffer_name, dead_letters, message_id
 from taskyard.errors import TaskyardError
 from taskyard.statements.claims import Held
-from taskyard.statements.dispatching import ReadyTask
+from taskyard.statements.dispatching import Bundle
 
 BROKEN = (OSError, amqp.AMQPError)
 """What py-amqp raises when the broker is away, refuses, or hangs."""
@@ -107,7 +107,7 @@ class Channel:
 
 
 class Publisher:
-    """Publishes tasks to their queues and says which ones RabbitMQ took."""
+    """Publishes bundles of tasks to their queues and says which ones RabbitMQ took."""
 
     def __init__(
         self, app: Celery, confirm_timeout_s: float, outside: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -118,11 +118,11 @@ class Publisher:
         self._declared: set[str] = set()
         self._confirming: Any = None
         self._next_tag = 1
-        self._pending: dict[int, ReadyTask] = {}
+        self._pending: dict[int, Bundle] = {}
         self._returned: set[str] = set()
 
-    def publish(self, queue: str, tasks: Sequence[ReadyTask]) -> list[ReadyTask]:
-        """Publish one message for each of `tasks`; return those that RabbitMQ confirmed and routed to `queue`.
+    def publish(self, queue: str, bundles: Sequence[Bundle]) -> list[Bundle]:
+        """Publish one message for each of `bundles`; return those that RabbitMQ confirmed and routed to `queue`.
 
         What is not returned may have arrived all the same; its message then claims nothing, or does the claim's work.
 
@@ -131,17 +131,17 @@ class Publisher:
         """
         try:
             with self._channel.using():
-                self._send(queue, tasks)
+                self._send(queue, bundles)
                 self._settle()
         except BufferUnavailableError:
             self.drop()
             raise
-        unconfirmed = set(self._pending.values())
-        if unconfirmed:
+        missing = self._returned | {_id(bundle) for bundle in self._pending.values()}
+        if self._pending:
             self.drop()
         if self._returned:  # the queue is not there any more: declare it again before the next batch
             self._declared.clear()
-        return [task for task in tasks if task not in unconfirmed and message_id(_held(task)) not in self._returned]
+        return [bundle for bundle in bundles if _id(bundle) not in missing] if missing else list(bundles)
 
     def drop(self) -> None:
         """Forget the connection; the next batch opens another."""
@@ -151,13 +151,13 @@ class Publisher:
         self._pending.clear()
         self._next_tag = 1
 
-    def _send(self, queue: str, tasks: Sequence[ReadyTask]) -> None:
+    def _send(self, queue: str, bundles: Sequence[Bundle]) -> None:
         channel = self._open(queue)
         self._returned.clear()
-        for task in tasks:
-            self._pending[self._next_tag] = task
+        for bundle in bundles:
+            self._pending[self._next_tag] = bundle
             self._next_tag += 1
-            channel.basic_publish(self._message(task), exchange="", routing_key=buffer_name(queue), mandatory=True)
+            channel.basic_publish(self._message(bundle), exchange="", routing_key=buffer_name(queue), mandatory=True)
 
     def _open(self, queue: str) -> Any:
         channel = self._channel.open()
@@ -173,9 +173,11 @@ class Publisher:
             self._declared.add(queue)
         return channel
 
-    def _message(self, task: ReadyTask) -> amqp.Message:
-        held = _held(task)
-        built = self._app.amqp.as_task_v2(message_id(held), task.kind, args=arguments([held]), create_sent_event=False)
+    def _message(self, bundle: Bundle) -> amqp.Message:
+        name, task = _id(bundle), bundle[0]
+        built = self._app.amqp.as_task_v2(
+            name, task.kind, args=arguments(_held(bundle)), argsrepr=name, kwargsrepr="", create_sent_event=False
+        )
         content_type, encoding, body = dumps(built.body, "json")
         return amqp.Message(
             body,
@@ -184,7 +186,7 @@ class Publisher:
             delivery_mode=2,
             priority=task.priority,
             application_headers=built.headers,
-            correlation_id=message_id(held),
+            correlation_id=name,
         )
 
     def _settle(self) -> None:
@@ -201,7 +203,7 @@ class Publisher:
     def _on_nack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001 - py-amqp's signature
         """Count a refused message as one that came back."""
         tags = [known for known in self._pending if known == tag or (multiple and known <= tag)]
-        self._returned.update(message_id(_held(self._pending.pop(known))) for known in tags)
+        self._returned.update(_id(self._pending.pop(known)) for known in tags)
 
     def _on_return(self, _error: Exception, _exchange: str, _routing_key: str, message: amqp.Message) -> None:
         self._returned.add(str(message.properties.get("correlation_id")))
@@ -214,5 +216,9 @@ class Publisher:
             del self._pending[known]
 
 
-def _held(task: ReadyTask) -> Held:
-    return Held(task.task_id, task.attempt)
+def _id(bundle: Bundle) -> str:
+    return message_id(_held(bundle))
+
+
+def _held(bundle: Bundle) -> list[Held]:
+    return [Held(task.task_id, task.attempt) for task in bundle]

@@ -12,7 +12,9 @@ from taskyard.documents import storable
 from taskyard.messages import ForeignMessageError, read
 from taskyard.outcomes import decide
 from taskyard.retry import RetryPolicy
-from taskyard.statements import claims, queues, recovery
+from taskyard.statements import finishing, queues, recovery
+from taskyard.statements.finishing import Ending
+from taskyard.statements.recovery import Expired
 from taskyard.states import Reason
 from taskyard_dispatcher.metrics import DispatcherMetrics
 from taskyard_dispatcher.publisher import Channel
@@ -43,20 +45,22 @@ class Leases:
         """End a batch, of the tasks `among`, or of all; return how many it ended."""
         with self._session.transaction() as cursor:
             found = recovery.expired(cursor, self._max_losses, _LEASE_BATCH, among)
-            for task in found:
-                outcome = claims.lost(f"the lease of worker {task.worker} ran out")
-                move = decide(outcome, task.budget, RetryPolicy(), self._roll())
-                claims.finish(cursor, task.held, outcome, move)
+            if found:
+                finishing.finish(cursor, [self._ending(task) for task in found])
         for task in found:
             log.warning("lease expired", task_id=task.held.task_id, attempt=task.held.attempt, worker=task.worker)
             self._metrics.recovered.labels("lease_expired", task.queue).inc()
         return len(found)
 
+    def _ending(self, task: Expired) -> Ending:
+        outcome = finishing.lost(f"the lease of worker {task.worker} ran out")
+        return Ending(task.held, outcome, decide(outcome, task.budget, RetryPolicy(), self._roll()))
+
 
 class LostMessages:
     """Compares what the record says is in RabbitMQ with what is there, and has the difference published again.
 
-    A queue that holds fewer messages than tasks are marked dispatched, twice in a row and for longer than
+    A queue that holds fewer messages than its tasks are marked to be in, twice in a row and for longer than
     `settle_s`, has lost some; which ones nobody can tell, so all of them are. One that is not there has lost all.
     """
 

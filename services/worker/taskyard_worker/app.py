@@ -93,6 +93,7 @@ class Child:
             WaitingRecord(session, settings.worker_name, settings.lease_s),
             self._kinds,
             runner.run,
+            self._board.journals.open(index),
             random.random,
             settings.max_losses,
         )

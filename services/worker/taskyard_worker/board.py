@@ -16,6 +16,7 @@ from typing import Final
 
 from taskyard.documents import storable
 from taskyard.statements.claims import Held
+from taskyard_worker.journal import Journals
 from taskyard_worker.limits import Limit
 
 _SLOT_BYTES: Final = 1024
@@ -66,6 +67,7 @@ class Board:
         self._memory = mmap.mmap(-1, slots * _SLOT_BYTES)
         self._words = memoryview(self._memory).cast("q")
         self._slots = slots
+        self.journals = Journals(slots)
 
     def slot(self, index: int) -> "Slot":
         """Return the slot of the child with this index in the pool."""

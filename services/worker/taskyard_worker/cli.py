@@ -26,6 +26,7 @@ from taskyard_worker.consumer import counted_by
 from taskyard_worker.metrics import WorkerMetrics, places
 from taskyard_worker.readiness import Readiness
 from taskyard_worker.requests import observed_by
+from taskyard_worker.run_times import RunTimes
 from taskyard_worker.settings import WorkerSettings
 from taskyard_worker.supervisor import Supervisor
 
@@ -84,11 +85,12 @@ def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[
     pulse = shown.health.pulse("supervisor")
     url = settings.database_url.get_secret_value()
     session = Session(url, f"taskyard-worker {settings.worker_name} supervisor", outside=pulse.outside)
-    supervisor = Supervisor(settings, kinds, board, session, metrics, random.random)
+    run_times = RunTimes()
+    supervisor = Supervisor(settings, kinds, board, session, metrics, run_times=run_times, roll=random.random)
     child = Child(settings, kinds, board)
     app = build_app(settings, queues)
     app.conf.worker_consumer = counted_by(metrics)
-    register(app, kinds, observed_by(supervisor, metrics), child)
+    register(app, kinds, observed_by(supervisor, metrics, run_times), child)
 
     def parent_ready(**_: object) -> None:  # after the fork of the first children, never before
         supervisor.start(pulse)

@@ -12,6 +12,7 @@ from celery.worker.request import Request
 from taskyard.broker import attempts_in, queue_name
 from taskyard_worker.metrics import WorkerMetrics
 from taskyard_worker.reports import AttemptFailedError, parse
+from taskyard_worker.run_times import RunTimes
 from taskyard_worker.supervisor import Supervisor
 
 
@@ -20,6 +21,7 @@ class AttemptRequest(Request):  # type: ignore[misc]  # celery carries no types
 
     supervisor: Supervisor
     metrics: WorkerMetrics
+    run_times: RunTimes
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,8 +44,10 @@ class AttemptRequest(Request):  # type: ignore[misc]  # celery carries no types
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _count(self, text: str) -> None:
-        queue = queue_name(self.delivery_info["routing_key"] or "")
-        self.metrics.attempts.count(self.name, queue, parse(text))
+        queue, reports = queue_name(self.delivery_info["routing_key"] or ""), parse(text)
+        self.metrics.attempts.count(self.name, queue, reports)
+        for report in reports:
+            self.run_times.note(self.name, report.ran_s)
 
     def _lose(self, message: str) -> None:
         self.metrics.killed.labels("lost").inc()
@@ -51,10 +55,10 @@ class AttemptRequest(Request):  # type: ignore[misc]  # celery carries no types
             attempts = attempts_in(self.args)
         except ValueError:
             return
-        for held in attempts:
-            self.supervisor.lost(held, message)
+        self.supervisor.lost(attempts, message)
 
 
-def observed_by(supervisor: Supervisor, metrics: WorkerMetrics) -> type[AttemptRequest]:
-    """Return a class of requests that tell `metrics` what ended, and `supervisor` what was lost."""
-    return type("ObservedRequest", (AttemptRequest,), {"supervisor": supervisor, "metrics": metrics})
+def observed_by(supervisor: Supervisor, metrics: WorkerMetrics, run_times: RunTimes) -> type[AttemptRequest]:
+    """Return a class of requests that tell `metrics` and `run_times` what ended, and `supervisor` what was lost."""
+    told = {"supervisor": supervisor, "metrics": metrics, "run_times": run_times}
+    return type("ObservedRequest", (AttemptRequest,), told)

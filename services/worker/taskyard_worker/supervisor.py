@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,15 @@ from taskyard.handlers import Kind
 from taskyard.health import Pulse
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Outcome, decide
 from taskyard.retry import RetryPolicy
-from taskyard.statements import claims
+from taskyard.statements import claims, finishing, kinds
 from taskyard.statements.claims import Held
+from taskyard.statements.finishing import Ending
 from taskyard.states import Reason
 from taskyard_worker.board import Board, Running
+from taskyard_worker.journal import after_death
 from taskyard_worker.limits import Limit
 from taskyard_worker.metrics import WorkerMetrics
+from taskyard_worker.run_times import RunTimes
 from taskyard_worker.runner import CANCEL_SIGNAL
 from taskyard_worker.settings import WorkerSettings
 
@@ -36,6 +39,7 @@ TICK_S: Final = 0.25
 """Seconds between two looks at the board: what a cancellation waits at most, and a time limit is late."""
 
 _PROGRESS_S: Final = 1.0
+_NOTE_S: Final = 1.0
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 log = structlog.get_logger(__name__)
@@ -55,32 +59,44 @@ class Supervisor:
     def __init__(
         self,
         settings: WorkerSettings,
-        kinds: Mapping[str, Kind],
+        handlers: Mapping[str, Kind],
         board: Board,
         session: Session,
         metrics: WorkerMetrics,
+        *,
+        run_times: RunTimes,
         roll: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._kinds = kinds
+        self._handlers = handlers
         self._board = board
         self._session = session
         self._metrics = metrics
+        self._run_times = run_times
         self._roll = roll
         self._ended: deque[Ended] = deque()
+        self._unbegun: deque[Sequence[Held]] = deque()
         self._asked: dict[Held, float] = {}
         self._killed: set[Held] = set()
         self._reported: dict[Held, int] = {}
         self._renew_at = 0.0
         self._report_at = 0.0
+        self._note_at = 0.0
 
     def start(self, pulse: Pulse) -> None:
         """Start the watch; it ends with the process."""
         threading.Thread(target=self.run, args=(pulse,), name="supervisor", daemon=True).start()
 
-    def lost(self, held: Held, message: str) -> None:
-        """Take note that the child that had the message of `held` died. From any thread; returns at once."""
-        self._ended.append(Ended(held, claims.lost(message)))
+    def lost(self, attempts: Sequence[Held], message: str) -> None:
+        """Take note that the child that had the message of `attempts` died. From any thread; returns at once.
+
+        What had ended there is recorded, what ran is lost, and what had not begun is given back.
+        """
+        left = self._board.journals.find(attempts[0])
+        outcomes, unbegun = after_death(left, attempts, finishing.lost(message))
+        self._ended.extend(Ended(held, outcome) for held, outcome in outcomes.items())
+        if unbegun:
+            self._unbegun.append(unbegun)
 
     def run(self, pulse: Pulse) -> None:
         """Watch for ever."""
@@ -107,6 +123,8 @@ class Supervisor:
         self._enforce(running, now)
         self._forget({watched.held for watched in running})
         self._record_ended()
+        self._give_back()
+        self._note_run_times(now)
         if running:
             self._pass_on_cancellations(running, now)
             self._renew(running, now)
@@ -128,7 +146,7 @@ class Supervisor:
                 and (size := _resident_bytes(watched.pid)) > self._settings.max_child_bytes
             ):
                 message = f"killed at {size} bytes of memory; the limit is {self._settings.max_child_bytes}"
-                self._kill(watched, "memory", claims.lost(message))
+                self._kill(watched, "memory", finishing.lost(message))
 
     def _kill(self, watched: Running, cause: str, outcome: Outcome) -> None:
         log.warning("kills a child", pid=watched.pid, cause=cause, task_id=watched.held.task_id)
@@ -152,12 +170,27 @@ class Supervisor:
             task = self._session.run(claims.running, ended.held, settings.worker_name, settings.max_losses)
             if task is not None:
                 outcome = Cancelled() if task.cancel_requested else ended.outcome
-                policy = self._kinds[task.kind].retry if task.kind in self._kinds else RetryPolicy()
+                policy = self._handlers[task.kind].retry if task.kind in self._handlers else RetryPolicy()
                 move = decide(outcome, task.budget, policy, self._roll())
-                status = self._session.run(claims.finish, ended.held, outcome, move)
+                status = self._session.run(finishing.finish, [Ending(ended.held, outcome, move)]).get(ended.held)
                 self._metrics.attempts.count_unreported(task.kind, task.queue, move.reason or "unknown")
                 log.warning("recorded for a dead child", task_id=ended.held.task_id, reason=move.reason, status=status)
             self._ended.popleft()
+
+    def _give_back(self) -> None:
+        """Give back what dead children had not begun; where that fails, the leases run out instead."""
+        while self._unbegun:
+            attempts = self._unbegun.popleft()
+            count = self._session.run(claims.give_back, attempts, self._settings.worker_name)
+            log.warning("given back for a dead child", count=count)
+
+    def _note_run_times(self, now: float) -> None:
+        """Tell the dispatchers how long kinds take, where that changed."""
+        if now < self._note_at:
+            return
+        self._note_at = now + _NOTE_S
+        if news := self._run_times.news():
+            self._session.run(kinds.note_run_times, news)
 
     def _pass_on_cancellations(self, running: list[Running], now: float) -> None:
         for held in self._session.run(claims.cancellations, [watched.held for watched in running]):

@@ -1,4 +1,4 @@
-"""The statements that take a task for an attempt and give it back: the only ones that touch a lease.
+"""The statements that take tasks for attempts, and hold them.
 
 The attempt number is the fencing token. Whoever holds (task, attempt) of a running task may finish it; a worker that
 was thought dead and comes back holds an old number, changes no row, and learns so from the missing answer.
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskyard.database import Cursor
-from taskyard.outcomes import Budget, Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
+from taskyard.outcomes import Budget
 from taskyard.statements import ends
 
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
@@ -18,53 +18,48 @@ from taskyard.statements import ends
 _CLAIM: Final = """
     WITH taken AS (
         UPDATE tasks
-           SET status = 'running', attempt = attempt + 1, worker = %(worker)s, started_at = now(),
+           SET status = 'running', attempt = tasks.attempt + 1, worker = %(worker)s, started_at = now(),
                lease_until = now() + make_interval(secs => %(lease_s)s), progress = NULL, progress_note = NULL
-         WHERE id = %(task_id)s AND attempt = %(attempt)s - 1 AND queue = %(queue)s AND status = 'queued'
+          FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS asked (task_id, attempt)
+         WHERE id = asked.task_id AND tasks.attempt = asked.attempt - 1 AND queue = %(queue)s AND status = 'queued'
            AND NOT EXISTS (SELECT FROM queues WHERE name = %(queue)s AND paused)
-     RETURNING *
+     RETURNING tasks.*
     ), gone AS (
         DELETE FROM ready USING taken WHERE task_id = taken.id RETURNING task_id
     ), moved AS (
-        INSERT INTO moves (queue, source, target, tasks) SELECT queue, 'queued', 'running', 1 FROM taken
+        INSERT INTO moves (queue, source, target, tasks)
+        SELECT %(queue)s, 'queued', 'running', count(*) FROM taken HAVING count(*) > 0
     )
     SELECT id, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses,
-           extract(epoch FROM started_at - queued_at)::double precision,
-           set_config('synchronous_commit', 'off', true), EXISTS (SELECT FROM gone)
-      FROM taken
+           extract(epoch FROM started_at - queued_at)::double precision, task_id IS NOT NULL,
+           set_config('synchronous_commit', 'off', true)
+      FROM taken LEFT JOIN gone ON task_id = id
 """
 
 # A claim that waits for a task takes it as it then is, but sees `ready` as it was before. Where the row was replaced
 # meanwhile, as by a cancellation and a retry, the new one is left; once its attempt has begun it is of no use any more.
-_LEAVE_READY: Final = "DELETE FROM ready WHERE task_id = %(task_id)s AND attempt <= %(attempt)s"
+_LEAVE_READY: Final = """
+    DELETE FROM ready
+     USING unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS begun (task_id, attempt)
+     WHERE ready.task_id = begun.task_id AND ready.attempt <= begun.attempt
+"""
 
-# Who asked for a cancellation gets it, whatever would have come after a failed attempt.
-_FINISH: Final = f"""
-    WITH ended AS (
+# The number of an attempt that never began is free again: nobody holds it any more who could use it.
+_GIVE_BACK: Final = f"""
+    WITH back AS (
         UPDATE tasks
-           SET status = CASE WHEN %(status)s = 'retrying' AND cancel_requested_at IS NOT NULL
-                             THEN 'cancelled' ELSE %(status)s END,
-               reason = CASE WHEN %(status)s = 'retrying' AND cancel_requested_at IS NOT NULL
-                             THEN 'cancelled' ELSE %(reason)s END,
-               finished_at = CASE WHEN %(status)s <> 'retrying' OR cancel_requested_at IS NOT NULL
-                                  THEN clock_timestamp() END,
-               run_at = coalesce(clock_timestamp() + make_interval(secs => %(due_in_s)s), run_at),
-               progress = CASE WHEN %(status)s = 'succeeded' AND progress IS NOT NULL THEN 1 ELSE progress END,
-               result = %(result)s, error_type = %(error_type)s, error_message = %(error_message)s,
-               losses = losses + %(lost)s, uncounted_attempts = uncounted_attempts + %(lost)s, lease_until = NULL
-         WHERE id = %(task_id)s AND attempt = %(attempt)s AND status = 'running'
-     RETURNING id, attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, status
-    ), logged AS (
-        INSERT INTO attempts (task_id, attempt, started_at, ended_at, outcome, reason, worker,
-                              error_type, error_message, traceback)
-        SELECT id, attempt, started_at, clock_timestamp(), %(outcome)s, %(reason)s, worker,
-               %(error_type)s, %(error_message)s, %(traceback)s
-          FROM ended
+           SET status = CASE WHEN cancel_requested_at IS NULL THEN 'retrying' ELSE 'cancelled' END,
+               reason = CASE WHEN cancel_requested_at IS NULL THEN reason ELSE 'cancelled' END,
+               finished_at = CASE WHEN cancel_requested_at IS NOT NULL THEN clock_timestamp() END,
+               attempt = tasks.attempt - 1, worker = NULL, started_at = NULL, lease_until = NULL
+          FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
+         WHERE id = held.task_id AND tasks.attempt = held.attempt AND status = 'running' AND worker = %(worker)s
+     RETURNING id, tasks.attempt, created_at, run_at, finished_at, queue, kind, status
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
-        SELECT queue, 'running', status, 1, {ends.FACTS} FROM ended
+        SELECT queue, 'running', status, 1, {ends.FACTS} FROM back
     )
-    SELECT status FROM ended
+    SELECT count(*) FROM back
 """
 
 _RENEW: Final = """
@@ -92,8 +87,6 @@ _HELD: Final = """
       FROM tasks
      WHERE id = %(task_id)s AND attempt = %(attempt)s AND worker = %(worker)s AND status = 'running'
 """
-
-_OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,63 +128,33 @@ class RunningTask:
     cancel_requested: bool
 
 
-def claim(cursor: Cursor, held: Held, queue: str, worker: str, lease_s: float) -> Claim | None:
-    """Take the queued task for the attempt `held`, and out of `ready`.
+def claim(cursor: Cursor, attempts: Sequence[Held], queue: str, worker: str, lease_s: float) -> list[Claim]:
+    """Take the queued tasks for `attempts`, and out of `ready`; return those taken, in the order asked for.
 
-    Locks the task's row until commit; does not wait for the disk. Returns None where there is nothing to do but to
-    acknowledge the message: somebody else has it, it is over, it waits in another queue, or its queue is paused.
+    Locks their rows until commit; does not wait for the disk. Of one that is missing there is nothing to do: somebody
+    else has it, it is over, it waits in another queue, or its queue is paused.
     """
-    cursor.execute(
-        _CLAIM,
-        {"task_id": held.task_id, "attempt": held.attempt, "queue": queue, "worker": worker, "lease_s": lease_s},
-    )
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    *facts, _, gone = row
-    id_, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted, losses, waited_s = facts
-    if not gone:
-        cursor.execute(_LEAVE_READY, {"task_id": id_, "attempt": attempt})
-    return Claim(
-        Held(id_, attempt),
-        kind,
-        name,
-        tuple(tags),
-        payload,
-        created_at,
-        timeout_s,
-        max_attempts,
-        uncounted,
-        losses,
-        max(0.0, waited_s),
-    )
+    cursor.execute(_CLAIM, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
+    taken: dict[Held, Claim] = {}
+    replaced: list[Held] = []
+    for *facts, waited_s, gone, _ in cursor.fetchall():
+        claimed = _claimed(waited_s, *facts)
+        taken[claimed.held] = claimed
+        if not gone:
+            replaced.append(claimed.held)
+    if replaced:
+        cursor.execute(_LEAVE_READY, _arrays(replaced))
+    return [taken[held] for held in dict.fromkeys(attempts) if held in taken]
 
 
-def finish(cursor: Cursor, held: Held, outcome: Outcome, move: Move) -> str | None:
-    """Record how the attempt ended, durably, with its row in `attempts`; return the status that the task has now.
+def give_back(cursor: Cursor, attempts: Sequence[Held], worker: str) -> int:
+    """Undo the claims of `attempts` that have not begun, and never will where they are now; return how many those were.
 
-    That is `move.to`, or `cancelled` where another attempt was due but somebody asked for a cancellation. None where
-    the attempt is no longer the task's own: the outcome came too late and is dropped. Locks the task's row.
+    Each task keeps its place in the line; one that somebody asked to cancel is cancelled. Locks their rows. Not to be
+    repeated where its answer was lost: the number may be another attempt's by then. The lease runs out instead.
     """
-    error = None if isinstance(outcome, Succeeded | Cancelled) else outcome.error
-    cursor.execute(
-        _FINISH,
-        {
-            "task_id": held.task_id,
-            "attempt": held.attempt,
-            "status": move.to,
-            "reason": move.reason,
-            "due_in_s": move.due_in_s,
-            "outcome": _OUTCOME_WORD[type(outcome)],
-            "result": outcome.result if isinstance(outcome, Succeeded) else None,
-            "lost": int(isinstance(outcome, Lost)),
-            "error_type": error and error.type,
-            "error_message": error and error.message,
-            "traceback": error and error.traceback,
-        },
-    )
-    row = cursor.fetchone()
-    return row[0] if row else None
+    cursor.execute(_GIVE_BACK, {**_arrays(attempts), "worker": worker})
+    return int((cursor.fetchone() or (0,))[0])
 
 
 def renew(cursor: Cursor, attempts: Sequence[Held], lease_s: float) -> set[Held]:
@@ -230,10 +193,24 @@ def running(cursor: Cursor, held: Held, worker: str, max_losses: int) -> Running
     return RunningTask(kind, queue, Budget(attempt - uncounted, max_attempts, losses, max_losses), cancel_requested)
 
 
-def lost(message: str) -> Lost:
-    """Return the outcome of an attempt whose worker died."""
-    return Lost(ErrorReport("WorkerLost", message))
+def _claimed(waited_s: float, task_id: int, attempt: int, *facts: Any) -> Claim:
+    kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses = facts
+    return Claim(
+        Held(task_id, attempt),
+        kind,
+        name,
+        tuple(tags),
+        payload,
+        created_at,
+        timeout_s,
+        max_attempts,
+        uncounted_attempts,
+        losses,
+        max(0.0, waited_s),
+    )
 
 
 def _arrays(attempts: Sequence[Held]) -> dict[str, list[int]]:
-    return {"task_ids": [held.task_id for held in attempts], "attempts": [held.attempt for held in attempts]}
+    """Return `attempts` as parameters, by task, so that two statements seldom wait for one another crosswise."""
+    ordered = sorted(attempts, key=lambda held: held.task_id)
+    return {"task_ids": [held.task_id for held in ordered], "attempts": [held.attempt for held in ordered]}

@@ -45,19 +45,25 @@ _NEXT_DUE: Final = """
 """
 
 _PICK: Final = """
-    SELECT task_id, attempt, kind, priority, extract(epoch FROM now() - run_at)::double precision
+    WITH room AS MATERIALIZED (
+        SELECT CASE WHEN paused THEN 0
+                    ELSE least(%(limit)s, greatest(0, coalesce(dispatch_window, %(window)s) - (
+                         SELECT count(*) FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL)))
+                END AS tasks
+          FROM queues WHERE name = %(queue)s
+    )
+    SELECT (SELECT tasks FROM room), task_id, attempt, kind, priority,
+           extract(epoch FROM now() - run_at)::double precision
       FROM ready
      WHERE queue = %(queue)s AND dispatched_at IS NULL
      ORDER BY priority DESC, run_at, task_id
-     LIMIT (SELECT CASE WHEN paused THEN 0
-                        ELSE least(%(limit)s, greatest(0, coalesce(dispatch_window, %(window)s) - (
-                             SELECT count(*) FROM ready WHERE queue = %(queue)s AND dispatched_at IS NOT NULL))) END
-              FROM queues WHERE name = %(queue)s)
+     LIMIT (SELECT tasks FROM room)
 """
 
 _MARK: Final = """
-    UPDATE ready SET dispatched_at = now()
-      FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS sent (task_id, attempt)
+    UPDATE ready SET dispatched_at = now(), message = sent.message
+      FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[], %(messages)s::bigint[])
+           AS sent (task_id, attempt, message)
      WHERE ready.task_id = sent.task_id AND ready.attempt = sent.attempt AND queue = %(queue)s
  RETURNING set_config('synchronous_commit', 'off', true)
 """
@@ -72,6 +78,18 @@ class ReadyTask:
     kind: str
     priority: int
     age_s: float
+
+
+Bundle = tuple[ReadyTask, ...]
+"""Tasks that one message carries: at least one, all of one kind and priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Tasks to publish next, and whether they are all that wait."""
+
+    tasks: list[ReadyTask]
+    are_all: bool
 
 
 def lead(cursor: Cursor, word: str) -> bool:
@@ -96,24 +114,31 @@ def next_due_s(cursor: Cursor) -> float | None:
     return None if value is None else float(value)
 
 
-def pick(cursor: Cursor, queue: str, window: int, limit: int) -> list[ReadyTask]:
+def pick(cursor: Cursor, queue: str, window: int, limit: int) -> Picked:
     """Return up to `limit` tasks to publish next, by priority then age, so that at most `window` are in RabbitMQ.
 
     A window of the queue's own comes first; a paused queue has nothing to publish.
     Locks nothing: a task claimed or changed meanwhile makes its message one that claims nothing.
     """
     cursor.execute(_PICK, {"queue": queue, "window": window, "limit": limit})
-    return [ReadyTask(*row) for row in cursor.fetchall()]
+    rows = cursor.fetchall()
+    return Picked([ReadyTask(*row[1:]) for row in rows], are_all=not rows or len(rows) < rows[0][0])
 
 
-def mark_dispatched(cursor: Cursor, queue: str, tasks: Sequence[ReadyTask]) -> None:
-    """Note that RabbitMQ confirmed the messages of `tasks`. Locks their rows in `ready`; waits for no disk.
+def mark_dispatched(cursor: Cursor, queue: str, bundles: Sequence[Bundle]) -> None:
+    """Note that RabbitMQ confirmed the messages of `bundles`. Locks their rows in `ready`; waits for no disk.
 
     Those claimed already have no row any more, and that is right.
     """
+    sent = [(task, bundle[0].task_id) for bundle in bundles for task in bundle]
     cursor.execute(
         _MARK,
-        {"queue": queue, "task_ids": [t.task_id for t in tasks], "attempts": [t.attempt for t in tasks]},
+        {
+            "queue": queue,
+            "task_ids": [task.task_id for task, _ in sent],
+            "attempts": [task.attempt for task, _ in sent],
+            "messages": [message for _, message in sent],
+        },
     )
 
 

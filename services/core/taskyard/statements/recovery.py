@@ -19,7 +19,7 @@ _EXPIRED: Final = """
 """
 
 _SETTLED: Final = """
-    SELECT count(*) FROM ready
+    SELECT count(DISTINCT coalesce(message, task_id)) FROM ready
      WHERE queue = %(queue)s AND dispatched_at < now() - make_interval(secs => %(settled_s)s)
 """
 
@@ -77,7 +77,7 @@ def expired(cursor: Cursor, max_losses: int, limit: int, among: Sequence[int] | 
 
 
 def settled(cursor: Cursor, queue: str, settled_s: float) -> int:
-    """Return how many tasks of `queue` are marked dispatched for more than `settled_s`. Locks nothing."""
+    """Return in how many messages the tasks of `queue` are that were marked over `settled_s` ago. Locks nothing."""
     cursor.execute(_SETTLED, {"queue": queue, "settled_s": settled_s})
     return int((cursor.fetchone() or (0,))[0])
 

@@ -1,0 +1,107 @@
+"""The statement that ends attempts: outcome, row in `attempts`, and what becomes of the task, all or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taskyard.database import Cursor
+from taskyard.outcomes import Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
+from taskyard.statements import ends
+from taskyard.statements.claims import Held
+
+# Who asked for a cancellation gets it, whatever would have come after a failed attempt. Times are PostgreSQL's: who
+# ran the attempt says how long ago it began and ended.
+_FINISH: Final = f"""
+    WITH ended AS (
+        UPDATE tasks
+           SET status = CASE WHEN ending.status = 'retrying' AND cancel_requested_at IS NOT NULL
+                             THEN 'cancelled' ELSE ending.status END,
+               reason = CASE WHEN ending.status = 'retrying' AND cancel_requested_at IS NOT NULL
+                             THEN 'cancelled' ELSE ending.reason END,
+               started_at = coalesce(clock_timestamp() - make_interval(secs => ending.began_ago_s), started_at),
+               finished_at = CASE WHEN ending.status <> 'retrying' OR cancel_requested_at IS NOT NULL
+                                  THEN clock_timestamp() - make_interval(secs => ending.ended_ago_s) END,
+               run_at = coalesce(clock_timestamp() + make_interval(secs => ending.due_in_s), run_at),
+               progress = CASE WHEN ending.status = 'succeeded' AND progress IS NOT NULL THEN 1 ELSE progress END,
+               result = ending.result::jsonb,
+               error_type = ending.error_type, error_message = ending.error_message,
+               losses = losses + ending.lost, uncounted_attempts = uncounted_attempts + ending.lost, lease_until = NULL
+          FROM unnest(
+               %(task_ids)s::bigint[], %(attempts)s::integer[], %(statuses)s::text[], %(reasons)s::text[],
+               %(due_in_s)s::double precision[], %(outcomes)s::text[], %(results)s::text[], %(lost)s::integer[],
+               %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
+               %(began_ago_s)s::double precision[], %(ended_ago_s)s::double precision[]
+               ) AS ending (task_id, attempt, status, reason, due_in_s, outcome, result, lost, error_type,
+                            error_message, traceback, began_ago_s, ended_ago_s)
+         WHERE id = ending.task_id AND tasks.attempt = ending.attempt AND tasks.status = 'running'
+     RETURNING id, tasks.attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, tasks.status,
+               outcome, ending.reason AS ending_reason, ending.error_type AS ending_type,
+               ending.error_message AS ending_message, traceback, ended_ago_s
+    ), logged AS (
+        INSERT INTO attempts (task_id, attempt, started_at, ended_at, outcome, reason, worker,
+                              error_type, error_message, traceback)
+        SELECT id, attempt, started_at, coalesce(finished_at, clock_timestamp() - make_interval(secs => ended_ago_s)),
+               outcome, ending_reason, worker, ending_type, ending_message, traceback
+          FROM ended
+    ), moved AS (
+        INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
+        SELECT queue, 'running', status, 1, {ends.FACTS} FROM ended
+    )
+    SELECT id, attempt, status FROM ended
+"""
+
+_OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended, and what follows.
+
+    `began_ago_s` and `ended_ago_s` are seconds before now; without the first it began when it was claimed.
+    """
+
+    held: Held
+    outcome: Outcome
+    move: Move
+    began_ago_s: float | None = None
+    ended_ago_s: float = 0.0
+
+
+def finish(cursor: Cursor, endings: Sequence[Ending]) -> dict[Held, str]:
+    """Record how attempts ended, durably, each with its row in `attempts`; return the status that each task has now.
+
+    That is `move.to`, or `cancelled` where another attempt was due but somebody asked for a cancellation. An attempt
+    that is missing was no longer its task's own: its outcome came too late and is dropped. Locks the tasks' rows.
+    """
+    ordered = sorted(endings, key=lambda ending: ending.held.task_id)
+    cursor.execute(
+        _FINISH,
+        {
+            "task_ids": [ending.held.task_id for ending in ordered],
+            "attempts": [ending.held.attempt for ending in ordered],
+            "statuses": [ending.move.to for ending in ordered],
+            "reasons": [ending.move.reason for ending in ordered],
+            "due_in_s": [ending.move.due_in_s for ending in ordered],
+            "began_ago_s": [ending.began_ago_s for ending in ordered],
+            "ended_ago_s": [ending.ended_ago_s for ending in ordered],
+            **_outcomes([ending.outcome for ending in ordered]),
+        },
+    )
+    return {Held(task_id, attempt): status for task_id, attempt, status in cursor.fetchall()}
+
+
+def lost(message: str) -> Lost:
+    """Return the outcome of an attempt whose worker died."""
+    return Lost(ErrorReport("WorkerLost", message))
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
+    errors = [None if isinstance(outcome, Succeeded | Cancelled) else outcome.error for outcome in outcomes]
+    return {
+        "outcomes": [_OUTCOME_WORD[type(outcome)] for outcome in outcomes],
+        "results": [outcome.result if isinstance(outcome, Succeeded) else None for outcome in outcomes],
+        "lost": [int(isinstance(outcome, Lost)) for outcome in outcomes],
+        "error_types": [error and error.type for error in errors],
+        "error_messages": [error and error.message for error in errors],
+        "tracebacks": [error and error.traceback for error in errors],
+    }
