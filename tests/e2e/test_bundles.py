@@ -83,7 +83,7 @@ def test_what_kills_its_worker_takes_no_others_with_it(taskyard, session, rabbit
     file = tmp_path / "trace"
     task_ids = hand_in("test.traced", [{"file": str(file), "dies": number == 7} for number in range(_MANY)])
     deadly = task_ids[7]
-    taskyard.part("worker", TASKYARD_CONCURRENCY="2")
+    taskyard.part("worker", TASKYARD_CONCURRENCY="2", TASKYARD_LEASE_S="20")  # a busy machine sees a death late
     taskyard.wait_for_all(task_ids, 120)
     task = taskyard.task(deadly)
     assert (task["status"], task["reason"], task["attempt"]) == ("failed", "worker_lost", 3)

@@ -18,6 +18,7 @@ import psycopg2.extras
 from sqlalchemy.engine import make_url
 
 from taskyard.errors import UnavailableError
+from taskyard.prepared import Connection
 
 Cursor = psycopg2.extensions.cursor
 T = TypeVar("T")
@@ -165,7 +166,7 @@ class Session:
                 raise UnavailableError("PostgreSQL ended the connection")
         if self._connection is None:
             try:
-                connection = psycopg2.connect(**self._dsn)
+                connection = psycopg2.connect(**self._dsn, connection_factory=Connection)
             except psycopg2.OperationalError as error:
                 raise UnavailableError(_reason(error)) from error
             connection.autocommit = True

@@ -15,6 +15,7 @@ from taskyard.database import Session
 from taskyard.errors import TaskyardError
 from taskyard.health import Health, Pulse
 from taskyard.metrics import registry
+from taskyard.prepared import BY_KEY
 from taskyard.serving import serve
 from taskyard_dispatcher.canaries import Canaries
 from taskyard_dispatcher.consistency import LOOK_S, Consistency
@@ -36,7 +37,7 @@ def build(
     app = celery_app(settings.broker_url.get_secret_value(), [])
     names = ("dispatch", RECORD, BUFFER, *((CONSISTENCY,) if settings.consistency_rows_per_s else ()))
     pulses = {name: health.pulse(name, settings.poll_s) for name in names}
-    sessions = {name: _session(settings, pulse) for name, pulse in pulses.items()}
+    sessions = {name: _session(settings, pulse, BY_KEY if name == "dispatch" else "") for name, pulse in pulses.items()}
     publisher = Publisher(app, settings.confirm_timeout_s, pulses["dispatch"].outside)
     channel = Channel(app, settings.confirm_timeout_s, pulses[BUFFER].outside)
     health.ready_when(
@@ -56,9 +57,9 @@ def build(
     return [partial(dispatch.run, stop), *(partial(loop.run, stop) for loop in led)]
 
 
-def _session(settings: DispatcherSettings, pulse: Pulse) -> Session:
+def _session(settings: DispatcherSettings, pulse: Pulse, options: str) -> Session:
     """Return a session whose locks another replica gets when this one hangs: the server ends what is long silent."""
-    options = f"-c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
+    options += f" -c idle_session_timeout={int(max(10.0, 4 * settings.poll_s) * 1000)}"
     url = settings.database_url.get_secret_value()
     return Session(url, f"taskyard-dispatcher {pulse.name}", options=options, sticky=True, outside=pulse.outside)
 

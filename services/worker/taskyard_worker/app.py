@@ -17,6 +17,7 @@ from taskyard.broker import attempts_in, celery_app, queue_name
 from taskyard.database import Session
 from taskyard.handlers import Kind
 from taskyard.log_counts import COUNTS
+from taskyard.prepared import BY_KEY
 from taskyard_worker.board import Board
 from taskyard_worker.executor import Executor
 from taskyard_worker.record import WaitingRecord
@@ -88,7 +89,8 @@ class Child:
         runner = Runner(slot, settings.max_task_s)
         runner.install()
         random.seed()
-        session = Session(settings.database_url.get_secret_value(), f"taskyard-worker {settings.worker_name}")
+        url = settings.database_url.get_secret_value()
+        session = Session(url, f"taskyard-worker {settings.worker_name}", options=BY_KEY)
         self._executor = Executor(
             WaitingRecord(session, settings.worker_name, settings.lease_s),
             self._kinds,

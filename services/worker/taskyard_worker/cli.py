@@ -16,6 +16,7 @@ from taskyard.errors import HandlerLoadError, TaskyardError
 from taskyard.handlers import Kind, load
 from taskyard.health import Health
 from taskyard.metrics import registry
+from taskyard.prepared import BY_KEY
 from taskyard.serving import serve
 from taskyard.statements import kinds as catalogue
 from taskyard.statements import queues as known_queues
@@ -84,7 +85,7 @@ def build(settings: WorkerSettings, kinds: Mapping[str, Kind], queues: Sequence[
     shown.readiness.show(metrics.capacity)
     pulse = shown.health.pulse("supervisor")
     url = settings.database_url.get_secret_value()
-    session = Session(url, f"taskyard-worker {settings.worker_name} supervisor", outside=pulse.outside)
+    session = Session(url, f"taskyard-worker {settings.worker_name} supervisor", options=BY_KEY, outside=pulse.outside)
     run_times = RunTimes()
     supervisor = Supervisor(settings, kinds, board, session, metrics, run_times=run_times, roll=random.random)
     child = Child(settings, kinds, board)

@@ -114,8 +114,7 @@ class Executor:
             done = [self._refused(done[0], error)]
             statuses = self._record.finish(done)
         reports = [_report(one, statuses.get(one.claim.held)) for one in done]
-        for one, report in zip(done, reports, strict=True):
-            _log(one, report)
+        _log(list(zip(done, reports, strict=True)))
         return reports
 
     def _refused(self, done: Done, error: Exception) -> Done:
@@ -130,7 +129,22 @@ def _report(done: Done, status: str | None) -> Report:
     return Report(outcome, status or "unknown", done.claim.waited_s, done.ran_s, stale=status is None)
 
 
-def _log(done: Done, report: Report) -> None:
+def _log(ended: Sequence[tuple[Done, Report]]) -> None:
+    """Say how attempts ended: those that succeeded in one line, any other in one of its own."""
+    good = [(done, report) for done, report in ended if report.outcome == "succeeded" and not report.stale]
+    if len(good) > 1:
+        log.info(
+            "attempts succeeded",
+            task_ids=[done.claim.held.task_id for done, _ in good],
+            kind=good[0][0].claim.kind,
+            ran_s=round(sum(report.ran_s for _, report in good), 6),
+        )
+    for done, report in ended:
+        if len(good) == 1 or report.outcome != "succeeded" or report.stale:
+            _log_one(done, report)
+
+
+def _log_one(done: Done, report: Report) -> None:
     say = log.info if report.status in (Status.SUCCEEDED, Status.CANCELLED) and not report.stale else log.warning
     outcome = done.outcome
     say(

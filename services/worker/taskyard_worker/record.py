@@ -53,6 +53,10 @@ class WaitingRecord:
 
     def _patiently(self, act: Callable[[], T]) -> T:
         with self._using:
+            try:
+                return act()
+            except UnavailableError as error:
+                log.warning("waits for the database", error=str(error), tries=1)
             return Retrying(
                 retry=retry_if_exception_type(UnavailableError),
                 wait=wait_random_exponential(multiplier=0.1, max=3),
@@ -69,5 +73,5 @@ def _endings(done: Sequence[Done], now: float) -> list[Ending]:
 
 def _say(state: RetryCallState) -> None:
     log.warning(
-        "waits for the database", error=str(state.outcome and state.outcome.exception()), tries=state.attempt_number
+        "waits for the database", error=str(state.outcome and state.outcome.exception()), tries=1 + state.attempt_number
     )

@@ -152,9 +152,7 @@ class Runner:
             deadline=datetime.now(UTC) + timedelta(seconds=limit_s),
             name=claim.name,
             tags=claim.tags,
-            log=structlog.get_logger("taskyard.handler").bind(
-                task_id=held.task_id, kind=kind.name, attempt=held.attempt
-            ),
+            log=structlog.get_logger("taskyard.handler", task_id=held.task_id, kind=kind.name, attempt=held.attempt),
             report=lambda fraction, note: self._slot.report(fraction, secrets.scrub(note)),
             is_cancelled=lambda: self._slot.is_cancelled(held),
         )

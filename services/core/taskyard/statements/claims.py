@@ -11,17 +11,25 @@ from typing import Any, Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Budget
+from taskyard.prepared import Prepared
 from taskyard.statements import ends
+
+STATUS: Final = "tasks.status || ''"
+"""The status of tasks that are found by their ids, in a form that no index has.
+
+By the index on the status PostgreSQL would go through all that were running since the last vacuum, to find a few.
+"""
 
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
-_CLAIM: Final = """
+_CLAIM: Final = Prepared(
+    f"""
     WITH taken AS (
         UPDATE tasks
            SET status = 'running', attempt = tasks.attempt + 1, worker = %(worker)s, started_at = now(),
                lease_until = now() + make_interval(secs => %(lease_s)s), progress = NULL, progress_note = NULL
           FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS asked (task_id, attempt)
-         WHERE id = asked.task_id AND tasks.attempt = asked.attempt - 1 AND queue = %(queue)s AND status = 'queued'
+         WHERE id = asked.task_id AND tasks.attempt = asked.attempt - 1 AND queue = %(queue)s AND {STATUS} = 'queued'
            AND NOT EXISTS (SELECT FROM queues WHERE name = %(queue)s AND paused)
      RETURNING tasks.*
     ), gone AS (
@@ -34,7 +42,13 @@ _CLAIM: Final = """
            extract(epoch FROM started_at - queued_at)::double precision, task_id IS NOT NULL,
            set_config('synchronous_commit', 'off', true)
       FROM taken LEFT JOIN gone ON task_id = id
-"""
+    """,
+    task_ids="bigint[]",
+    attempts="integer[]",
+    queue="text",
+    worker="text",
+    lease_s="double precision",
+)
 
 # A claim that waits for a task takes it as it then is, but sees `ready` as it was before. Where the row was replaced
 # meanwhile, as by a cancellation and a retry, the new one is left; once its attempt has begun it is of no use any more.
@@ -53,7 +67,7 @@ _GIVE_BACK: Final = f"""
                finished_at = CASE WHEN cancel_requested_at IS NOT NULL THEN clock_timestamp() END,
                attempt = tasks.attempt - 1, worker = NULL, started_at = NULL, lease_until = NULL
           FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
-         WHERE id = held.task_id AND tasks.attempt = held.attempt AND status = 'running' AND worker = %(worker)s
+         WHERE id = held.task_id AND tasks.attempt = held.attempt AND {STATUS} = 'running' AND worker = %(worker)s
      RETURNING id, tasks.attempt, created_at, run_at, finished_at, queue, kind, status
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
@@ -62,19 +76,28 @@ _GIVE_BACK: Final = f"""
     SELECT count(*) FROM back
 """
 
-_RENEW: Final = """
+_RENEW: Final = Prepared(
+    f"""
     UPDATE tasks SET lease_until = now() + make_interval(secs => %(lease_s)s)
       FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
-     WHERE id = held.task_id AND tasks.attempt = held.attempt AND status = 'running'
+     WHERE id = held.task_id AND tasks.attempt = held.attempt AND {STATUS} = 'running'
  RETURNING id, tasks.attempt, set_config('synchronous_commit', 'off', true)
-"""
+    """,
+    task_ids="bigint[]",
+    attempts="integer[]",
+    lease_s="double precision",
+)
 
-_CANCELLATIONS: Final = """
+_CANCELLATIONS: Final = Prepared(
+    f"""
     SELECT id, tasks.attempt
       FROM tasks JOIN unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
         ON id = held.task_id AND tasks.attempt = held.attempt
-     WHERE status = 'running' AND cancel_requested_at IS NOT NULL
-"""
+     WHERE {STATUS} = 'running' AND cancel_requested_at IS NOT NULL
+    """,
+    task_ids="bigint[]",
+    attempts="integer[]",
+)
 
 _PROGRESS: Final = """
     UPDATE tasks SET progress = %(progress)s, progress_note = %(note)s
@@ -134,7 +157,7 @@ def claim(cursor: Cursor, attempts: Sequence[Held], queue: str, worker: str, lea
     Locks their rows until commit; does not wait for the disk. Of one that is missing there is nothing to do: somebody
     else has it, it is over, it waits in another queue, or its queue is paused.
     """
-    cursor.execute(_CLAIM, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
+    _CLAIM.run(cursor, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
     taken: dict[Held, Claim] = {}
     replaced: list[Held] = []
     for *facts, waited_s, gone, _ in cursor.fetchall():
@@ -162,13 +185,13 @@ def renew(cursor: Cursor, attempts: Sequence[Held], lease_s: float) -> set[Held]
 
     Locks their rows; does not wait for the disk.
     """
-    cursor.execute(_RENEW, {**_arrays(attempts), "lease_s": lease_s})
+    _RENEW.run(cursor, {**_arrays(attempts), "lease_s": lease_s})
     return {Held(task_id, attempt) for task_id, attempt, _ in cursor.fetchall()}
 
 
 def cancellations(cursor: Cursor, attempts: Sequence[Held]) -> set[Held]:
     """Return which of `attempts` somebody asked to cancel. Locks nothing."""
-    cursor.execute(_CANCELLATIONS, _arrays(attempts))
+    _CANCELLATIONS.run(cursor, _arrays(attempts))
     return {Held(task_id, attempt) for task_id, attempt in cursor.fetchall()}
 
 
@@ -210,7 +233,7 @@ def _claimed(waited_s: float, task_id: int, attempt: int, *facts: Any) -> Claim:
     )
 
 
-def _arrays(attempts: Sequence[Held]) -> dict[str, list[int]]:
+def _arrays(attempts: Sequence[Held]) -> dict[str, Any]:
     """Return `attempts` as parameters, by task, so that two statements seldom wait for one another crosswise."""
     ordered = sorted(attempts, key=lambda held: held.task_id)
     return {"task_ids": [held.task_id for held in ordered], "attempts": [held.attempt for held in ordered]}

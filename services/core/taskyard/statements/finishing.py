@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
+from taskyard.prepared import Prepared
 from taskyard.statements import ends
-from taskyard.statements.claims import Held
+from taskyard.statements.claims import STATUS, Held
 
 # Who asked for a cancellation gets it, whatever would have come after a failed attempt. Times are PostgreSQL's: who
 # ran the attempt says how long ago it began and ended.
-_FINISH: Final = f"""
+_FINISH: Final = Prepared(
+    f"""
     WITH ended AS (
         UPDATE tasks
            SET status = CASE WHEN ending.status = 'retrying' AND cancel_requested_at IS NOT NULL
@@ -33,7 +35,7 @@ _FINISH: Final = f"""
                %(began_ago_s)s::double precision[], %(ended_ago_s)s::double precision[]
                ) AS ending (task_id, attempt, status, reason, due_in_s, outcome, result, lost, error_type,
                             error_message, traceback, began_ago_s, ended_ago_s)
-         WHERE id = ending.task_id AND tasks.attempt = ending.attempt AND tasks.status = 'running'
+         WHERE id = ending.task_id AND tasks.attempt = ending.attempt AND {STATUS} = 'running'
      RETURNING id, tasks.attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, tasks.status,
                outcome, ending.reason AS ending_reason, ending.error_type AS ending_type,
                ending.error_message AS ending_message, traceback, ended_ago_s
@@ -48,7 +50,21 @@ _FINISH: Final = f"""
         SELECT queue, 'running', status, 1, {ends.FACTS} FROM ended
     )
     SELECT id, attempt, status FROM ended
-"""
+    """,
+    task_ids="bigint[]",
+    attempts="integer[]",
+    statuses="text[]",
+    reasons="text[]",
+    due_in_s="double precision[]",
+    outcomes="text[]",
+    results="text[]",
+    lost="integer[]",
+    error_types="text[]",
+    error_messages="text[]",
+    tracebacks="text[]",
+    began_ago_s="double precision[]",
+    ended_ago_s="double precision[]",
+)
 
 _OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
 
@@ -74,8 +90,8 @@ def finish(cursor: Cursor, endings: Sequence[Ending]) -> dict[Held, str]:
     that is missing was no longer its task's own: its outcome came too late and is dropped. Locks the tasks' rows.
     """
     ordered = sorted(endings, key=lambda ending: ending.held.task_id)
-    cursor.execute(
-        _FINISH,
+    _FINISH.run(
+        cursor,
         {
             "task_ids": [ending.held.task_id for ending in ordered],
             "attempts": [ending.held.attempt for ending in ordered],

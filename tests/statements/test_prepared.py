@@ -1,0 +1,68 @@
+"""Statements are planned once a connection, by key, and so that they fit when the tables have grown."""
+
+import pytest
+
+from statements import factories as f
+from taskyard.database import Session
+from taskyard.prepared import BY_KEY, Prepared
+from taskyard.statements import claims, dispatching, finishing
+
+ADDED = Prepared("SELECT %(first)s + 100 %% %(second)s", second="integer", first="integer")
+
+
+@pytest.fixture
+def by_key(database_url, session):
+    """A session as the parts have it."""
+    made = Session(database_url, "test", options=BY_KEY)
+    yield made
+    made.close()
+
+
+def _add(cursor, first, second):
+    ADDED.run(cursor, {"first": first, "second": second})
+    return cursor.fetchone()[0]
+
+
+def _prepared(cursor):
+    cursor.execute("SELECT name, generic_plans, custom_plans FROM pg_prepared_statements")
+    return cursor.fetchall()
+
+
+def test_a_statement_is_prepared_once_for_each_connection(by_key):
+    assert [by_key.run(_add, number, 7) for number in (1, 2, 3)] == [3, 4, 5]
+    assert by_key.run(_prepared) == [(ADDED.name, 3, 0)]
+    by_key.close()
+    assert by_key.run(_add, 1, 7) == 3
+    assert by_key.run(_prepared) == [(ADDED.name, 1, 0)]
+
+
+def test_a_transaction_that_is_undone_leaves_the_statement_usable(by_key):
+    def undo():
+        with by_key.transaction() as cursor:
+            raise ZeroDivisionError(_add(cursor, 1, 7))
+
+    with pytest.raises(ZeroDivisionError):
+        undo()
+    assert by_key.run(_add, 1, 7) == 3
+
+
+def test_it_is_its_own_text(session):
+    session.run(lambda cursor: cursor.execute(ADDED, {"first": 1, "second": 7}))
+
+
+@pytest.mark.parametrize("statement", [claims._CLAIM, finishing._FINISH, claims._RENEW, dispatching._MARK])
+def test_a_plan_made_for_small_tables_finds_rows_by_their_ids(session, by_key, statement):
+    f.insert(session, 3)
+    f.run_sql(session, "ANALYZE")
+    names = statement._execute.count("%(")
+    explained = f"EXPLAIN EXECUTE {statement.name} ({', '.join(['NULL'] * names)})"
+
+    def plan(cursor):
+        cursor.execute(statement._prepare)
+        cursor.execute(explained)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+    found = by_key.run(plan)
+    assert "using tasks_pk" in found or "using ready_pk" in found
+    assert "Seq Scan" not in found
+    assert "tasks_status_ix" not in found
