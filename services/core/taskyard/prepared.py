@@ -1,0 +1,32 @@
+"""Statements that PostgreSQL parses and plans once for each connection, rather than each time.
+
+For long ones that are run often: reading and planning them may take longer than doing what they say.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import psycopg2.extensions
+
+from taskyard.database import Cursor
+
+_known: Final[WeakKeyDictionary[psycopg2.extensions.connection, set[str]]] = WeakKeyDictionary()
+
+
+class Prepared:
+    """A statement with a name of its own, and its parameters, written `%(word)s` as elsewhere."""
+
+    def __init__(self, name: str, statement: str, *parameters: str) -> None:
+        numbered = {word: f"${number}" for number, word in enumerate(parameters, 1)}
+        self._name = name
+        self._prepare = f"PREPARE {name} AS {statement % numbered}"
+        self._execute = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
+
+    def execute(self, cursor: Cursor, values: Mapping[str, Any]) -> None:
+        """Run it in one round trip; in two the first time on a connection. Its rows are then the cursor's."""
+        known = _known.setdefault(cursor.connection, set())
+        if self._name not in known:
+            cursor.execute(self._prepare)
+            known.add(self._name)
+        cursor.execute(self._execute, values)
