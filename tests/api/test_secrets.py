@@ -114,6 +114,24 @@ def test_results_are_hidden_by_the_same_names(blind, seen_by_the_trusted, sessio
     assert seen_by_the_trusted(f"/tasks/{task_id}")["result"] == result
 
 
+def test_secret_headers_of_http_requests_are_hidden_before_any_worker_has_started(blind, seen_by_the_trusted):
+    headers = {
+        "AUTHORIZATION": f"Bearer {SECRET}",
+        "proxy-authorization": SECRET,
+        "Cookie": SECRET,
+        "X-Api-Key": SECRET,
+    }
+    payload = {"url": "https://example.com/", "headers": {"Accept": "text/plain"} | headers}
+    made = _submit(blind, kind="http.request", payload=payload)
+    assert (made.status_code, SECRET in made.text) == (201, False)
+    path = f"/tasks/{made.json()['id']}"
+    hidden = {"Accept": "text/plain"} | dict.fromkeys(headers, "[redacted]")
+    assert blind.get(path).json()["payload"]["headers"] == hidden
+    assert seen_by_the_trusted(path)["payload"] == payload
+    refused = _submit(blind, kind="http.request", payload=payload | {"headers": {"cookie": SECRET + "\x7f"}})
+    assert (refused.status_code, SECRET in refused.text) == (422, False)
+
+
 def test_without_keys_everybody_may_read_payloads(database_url, session, app):
     open_app = create_app(ApiSettings(DATABASE_URL=database_url, auth="none"), CollectorRegistry())
     with TestClient(open_app) as api:

@@ -65,6 +65,22 @@ def test_a_long_body_is_cut_between_characters(port, allowed):
     assert result["body"] == "aé€"
 
 
+def test_headers_that_let_in_are_secret_however_they_are_written():
+    sent = {
+        "AUTHORIZATION": "Bearer a",
+        "proxy-Authorization": "Basic b",
+        "cookie": "c=d",
+        "X-API-Key": "e",
+        "X-A": "f",
+    }
+    shown = kind_of(send).redaction.apply({"url": "https://example.com/", "headers": sent, "json": {"cookie": "g"}})
+    assert shown == {
+        "url": "https://example.com/",
+        "headers": dict.fromkeys(sent, "[redacted]") | {"X-A": "f"},
+        "json": {"cookie": "g"},
+    }
+
+
 def test_cookies_are_not_recorded(port, allowed):
     headers = run(send, {"url": url(port, **{"Set-Cookie": "session=1", "X-Kept": "yes"})})["headers"]
     assert headers["x-kept"] == "yes"

@@ -14,7 +14,7 @@ from taskyard.grants import API, DISPATCHER, GUARD, WORKER
 RUN_BY = {
     API: """
         editing._QUEUE editing._MOVED editing._ENDED queues.COUNTS queues._OLDEST reading._ATTEMPTS submission._INSERT
-        submission._KEYED
+        submission._INSERT_AUDITED submission._KEYED
     """,
     DISPATCHER: """
         canaries._SIGHTED consistency._DRIFT consistency._HOLD consistency._NEXT consistency._OVERDUE
@@ -31,7 +31,7 @@ RUN_BY = {
     GUARD: "workers._OLDEST",
 }
 PARTS_OF_OTHERS = {"consistency._AMONG", "consistency._FIND", "consistency._IN_SLICE", "consistency._JUDGE"}
-PARTS_OF_OTHERS |= {"passes._FACTS"}
+PARTS_OF_OTHERS |= {"passes._FACTS", "submission._ANSWER", "submission._RECORD"}
 
 
 def named() -> Iterator[tuple[str, str]]:

@@ -3,9 +3,11 @@
 import getpass
 
 import pytest
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from taskyard import cli, keys
+from taskyard.grants import WORKER
 from taskyard.statements import audit
 from taskyard.statements import keys as statements
 from taskyard.statements.audit import Filter
@@ -16,6 +18,12 @@ def run(database_url, monkeypatch):
     """Run the command with words, on the test's database; return its result."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     return lambda *words: CliRunner().invoke(cli.app, words)
+
+
+@pytest.fixture
+def owner_runs(session):
+    """Run a statement as the owner of the tables."""
+    return lambda statement: session.run(lambda cursor: cursor.execute(statement))
 
 
 def _listed(run) -> list[str]:
@@ -91,3 +99,53 @@ def test_migrating_records_the_first_key_once_and_never_tells_it(run, monkeypatc
     refused = run("migrate")
     assert (refused.exit_code, "40 to 200" in refused.stderr) == (1, True)
     assert "hunter2" not in first.output + second.output + refused.output
+
+
+COMMANDS = [
+    ("create", "--name", "n", "--scope", "admin"),
+    ("list",),
+    ("rotate", "ty_nobodys"),
+    ("revoke", "ty_nobodys"),
+]
+
+
+def _with(url: str, **parts: str) -> str:
+    return make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+def _told(result) -> str:
+    """Return the one line that a command ended with, without its beginning."""
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith("taskyard keys ")
+    return line.partition(": ")[2]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_what_keeps_from_the_keys_is_told_in_a_line_that_says_what_to_do(
+    run, monkeypatch, postgresql, database_url, empty_url, words
+):
+    owner = make_url(database_url)
+
+    def told(url: str) -> str:
+        monkeypatch.setenv("DATABASE_URL", url)
+        return _told(run("keys", *words))
+
+    line = told(_with(postgresql.url_of(WORKER), database=owner.database))
+    assert "permission denied for table api_keys" in line
+    assert "lacks the right" in line
+    assert "DATABASE_URL" in line
+    wrong = told(_with(database_url, password="not-the-password"))
+    assert f'password authentication failed for user "{owner.username}"' in wrong
+    assert "DATABASE_URL" in wrong
+    assert "not-the-password" not in wrong
+    assert "DATABASE_URL" in told(_with(database_url, host="127.0.0.1", port=1))
+    assert "taskyard migrate" in told(empty_url)
+    monkeypatch.delenv("DATABASE_URL")
+    assert "DATABASE_URL" in _told(run("keys", *words))
+
+
+def test_tables_of_an_older_version_are_to_be_migrated(run, owner_runs):
+    owner_runs("ALTER TABLE api_keys DROP COLUMN rate_per_s")
+    assert "taskyard migrate" in _told(run("keys", "list"))

@@ -1,6 +1,6 @@
 """Group commit: what many requests hand in at once becomes one transaction of one thread.
 
-    requests ──hand in──▶ a bounded line ──▶ writer thread: INSERT, COMMIT ──▶ every request has its answer
+    requests ──hand in──▶ a bounded line ──▶ writer thread: one statement ──▶ every request has its answer
 
 Nobody waits for a batch to fill: the writer takes what has gathered while it committed the last one. The line is
 bounded in tasks and bytes; who does not fit is told so at once.
@@ -11,7 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import psycopg2
@@ -19,7 +20,7 @@ import structlog
 
 from taskyard.database import Session
 from taskyard.errors import Fault, InvalidError, OverloadedError, TaskyardError, UnavailableError
-from taskyard.statements import audit, submission
+from taskyard.statements import submission
 from taskyard.statements.audit import Deed
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
 from taskyard_api.metrics import SubmissionMetrics
@@ -137,12 +138,7 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Submission]) -> list[Records]:
         tasks = [task for submission in batch for task in submission.tasks]
-        if not any(one.deed for one in batch) and not any(task.idempotency_key for task in tasks):
-            return _divided(batch, self._session.run(submission.insert, tasks))
-        with self._session.transaction() as cursor:
-            records = _divided(batch, submission.insert(cursor, tasks))
-            audit.record(cursor, _deeds(batch, records))
-        return records
+        return _divided(batch, self._session.run(submission.insert, tasks, _deeds(batch)))
 
     def _commit_alone(self, one: _Submission) -> Records | TaskyardError:
         """Record one submission of a batch that PostgreSQL refused, so that the others do not suffer for it."""
@@ -173,14 +169,14 @@ def _divided(batch: Sequence[_Submission], records: Records) -> list[Records]:
     return [[next(rest) for _ in submission.tasks] for submission in batch]
 
 
-def _deeds(batch: Sequence[_Submission], records: Sequence[Records]) -> list[Deed]:
-    """Return what is to be audited: the submissions that recorded anything, with the ids."""
-    deeds = []
-    for one, recorded in zip(batch, records, strict=True):
-        task_ids = tuple(task.id for task in recorded if isinstance(task, Recorded))
-        if one.deed is not None and task_ids:
-            deeds.append(replace(one.deed, task_ids=task_ids))
-    return deeds
+def _deeds(batch: Sequence[_Submission]) -> list[tuple[Deed, range]]:
+    """Return what is to be audited, each with the places of its tasks among all of the batch."""
+    ends = list(accumulate(len(one.tasks) for one in batch))
+    return [
+        (one.deed, range(end - len(one.tasks), end))
+        for one, end in zip(batch, ends, strict=True)
+        if one.deed is not None
+    ]
 
 
 def _settle(futures: "Sequence[asyncio.Future[Records]]", answers: Sequence[Records | TaskyardError]) -> None:

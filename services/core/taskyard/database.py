@@ -18,7 +18,6 @@ import psycopg2.extras
 from sqlalchemy.engine import make_url
 
 from taskyard.errors import UnavailableError
-from taskyard.prepared import Connection
 
 Cursor = psycopg2.extensions.cursor
 T = TypeVar("T")
@@ -166,7 +165,7 @@ class Session:
                 raise UnavailableError("PostgreSQL ended the connection")
         if self._connection is None:
             try:
-                connection = psycopg2.connect(**self._dsn, connection_factory=Connection)
+                connection = psycopg2.connect(**self._dsn)
             except psycopg2.OperationalError as error:
                 raise UnavailableError(_reason(error)) from error
             connection.autocommit = True

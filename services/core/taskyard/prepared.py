@@ -1,10 +1,18 @@
-"""Statements that PostgreSQL plans once for each connection, since planning takes longer than what they do."""
+"""Statements that PostgreSQL parses and plans once for each connection, rather than each time.
 
-import re
-from typing import Any, Final, Self
-from zlib import crc32
+For long ones that are run often: reading and planning them may take longer than doing what they say.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg2.extensions
+
+from taskyard.database import Cursor
+
+_known: Final[WeakKeyDictionary[psycopg2.extensions.connection, set[str]]] = WeakKeyDictionary()
+
 
 BY_KEY: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
 """Options of a connection whose statements look rows up by key alone.
@@ -12,49 +20,20 @@ BY_KEY: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c 
 Their plans are kept, and must fit tables of any size: also one that was empty when they were made.
 """
 
-_PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
+class Prepared:
+    """A statement with a name of its own, and its parameters, written `%(word)s` as elsewhere."""
 
-class Connection(psycopg2.extensions.connection):
-    """A connection that knows what it has prepared."""
+    def __init__(self, name: str, statement: str, *parameters: str) -> None:
+        numbered = {word: f"${number}" for number, word in enumerate(parameters, 1)}
+        self.name = name
+        self.prepare = f"PREPARE {name} AS {statement % numbered}"
+        self._execute = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.prepared: set[str] = set()
-
-
-class Prepared(str):
-    """A statement with its parameters' types, by name and in any order: `Prepared("… %(id)s …", id="bigint")`.
-
-    It is its own text, with psycopg2's placeholders, for whoever wants it planned anew.
-    """
-
-    __slots__ = ("_execute", "_prepare", "name")
-
-    name: str
-    _prepare: str
-    _execute: str
-
-    def __new__(cls, text: str, **types: str) -> Self:
-        """Make it; nothing is sent yet."""
-        made = super().__new__(cls, text)
-        numbers = {name: number for number, name in enumerate(types, 1)}
-        numbered = _PLACEHOLDER.sub(lambda found: f"${numbers[found[1]]}", text).replace("%%", "%")
-        made.name = f"taskyard_{crc32(text.encode()):08x}"
-        made._prepare = f"PREPARE {made.name} ({', '.join(types.values())}) AS {numbered}"
-        made._execute = f"EXECUTE {made.name} ({', '.join(f'%({name})s' for name in types)})"
-        return made
-
-    def run(self, cursor: psycopg2.extensions.cursor, values: dict[str, Any]) -> None:
-        """Execute it with `values` by name, as `cursor.execute` would; prepared where this connection has not yet.
-
-        On a connection of another sort, such as a test's, it is planned anew each time.
-        """
-        connection = cursor.connection
-        if not isinstance(connection, Connection):
-            cursor.execute(self, values)
-            return
-        if self.name not in connection.prepared:
-            cursor.execute(self._prepare)
-            connection.prepared.add(self.name)
+    def execute(self, cursor: Cursor, values: Mapping[str, Any]) -> None:
+        """Run it in one round trip; in two the first time on a connection. Its rows are then the cursor's."""
+        known = _known.setdefault(cursor.connection, set())
+        if self.name not in known:
+            cursor.execute(self.prepare)
+            known.add(self.name)
         cursor.execute(self._execute, values)

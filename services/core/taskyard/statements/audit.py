@@ -103,6 +103,9 @@ _OF_TASK: Final = """
 """
 
 
+RECORD_COLUMNS: Final = "actor text, action text, queue text, key_id text, source text, request_id text, detail jsonb"
+"""What a statement is given of a deed, but for its tasks: the columns of `json_to_recordset`."""
+
 _BOUNDS: Final = {
     "task_id": _OF_TASK,
     "before_id": "id < %(before_id)s",
@@ -115,29 +118,27 @@ def record(cursor: Cursor, deeds: Sequence[Deed]) -> None:
     """Record `deeds`, in the transaction of what they tell of: both are there, or neither. Locks nothing."""
     if not deeds:
         return
-    rows = [
-        {
-            "actor": deed.actor,
-            "action": deed.action,
-            "task_ids": deed.task_ids,
-            "queue": deed.queue,
-            "key_id": deed.key_id,
-            "source": deed.source,
-            "request_id": deed.request_id,
-            "detail": deed.detail,
-        }
-        for deed in deeds
-    ]
     cursor.execute(
-        """
+        f"""
         INSERT INTO audit (actor, action, task_ids, queue, key_id, source, request_id, detail)
         SELECT actor, action, task_ids, queue, key_id, source, request_id, detail
-          FROM json_to_recordset(%s) AS deed (
-               actor text, action text, task_ids bigint[], queue text, key_id text, source text, request_id text,
-               detail jsonb)
+          FROM json_to_recordset(%s) AS deed (task_ids bigint[], {RECORD_COLUMNS})
         """,
-        (orjson.dumps(rows).decode(),),
+        (orjson.dumps([row(deed) | {"task_ids": deed.task_ids} for deed in deeds]).decode(),),
     )
+
+
+def row(deed: Deed) -> dict[str, Any]:
+    """Return what `RECORD_COLUMNS` describe of `deed`, for `json_to_recordset`."""
+    return {
+        "actor": deed.actor,
+        "action": deed.action,
+        "queue": deed.queue,
+        "key_id": deed.key_id,
+        "source": deed.source,
+        "request_id": deed.request_id,
+        "detail": deed.detail,
+    }
 
 
 def page(cursor: Cursor, wanted: Filter, limit: int) -> Page:

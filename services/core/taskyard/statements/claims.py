@@ -22,8 +22,7 @@ By the index on the status PostgreSQL would go through all that were running sin
 
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
-_CLAIM: Final = Prepared(
-    f"""
+_CLAIM: Final = f"""
     WITH taken AS (
         UPDATE tasks
            SET status = 'running', attempt = tasks.attempt + 1, worker = %(worker)s, started_at = now(),
@@ -42,13 +41,8 @@ _CLAIM: Final = Prepared(
            extract(epoch FROM started_at - queued_at)::double precision, task_id IS NOT NULL,
            set_config('synchronous_commit', 'off', true)
       FROM taken LEFT JOIN gone ON task_id = id
-    """,
-    task_ids="bigint[]",
-    attempts="integer[]",
-    queue="text",
-    worker="text",
-    lease_s="double precision",
-)
+"""
+_claim: Final = Prepared("claim", _CLAIM, "task_ids", "attempts", "queue", "worker", "lease_s")
 
 # A claim that waits for a task takes it as it then is, but sees `ready` as it was before. Where the row was replaced
 # meanwhile, as by a cancellation and a retry, the new one is left; once its attempt has begun it is of no use any more.
@@ -76,28 +70,21 @@ _GIVE_BACK: Final = f"""
     SELECT count(*) FROM back
 """
 
-_RENEW: Final = Prepared(
-    f"""
+_RENEW: Final = f"""
     UPDATE tasks SET lease_until = now() + make_interval(secs => %(lease_s)s)
       FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
      WHERE id = held.task_id AND tasks.attempt = held.attempt AND {STATUS} = 'running'
  RETURNING id, tasks.attempt, set_config('synchronous_commit', 'off', true)
-    """,
-    task_ids="bigint[]",
-    attempts="integer[]",
-    lease_s="double precision",
-)
+"""
+_renew: Final = Prepared("renew", _RENEW, "task_ids", "attempts", "lease_s")
 
-_CANCELLATIONS: Final = Prepared(
-    f"""
+_CANCELLATIONS: Final = f"""
     SELECT id, tasks.attempt
       FROM tasks JOIN unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
         ON id = held.task_id AND tasks.attempt = held.attempt
      WHERE {STATUS} = 'running' AND cancel_requested_at IS NOT NULL
-    """,
-    task_ids="bigint[]",
-    attempts="integer[]",
-)
+"""
+_cancellations: Final = Prepared("cancellations", _CANCELLATIONS, "task_ids", "attempts")
 
 _PROGRESS: Final = """
     UPDATE tasks SET progress = %(progress)s, progress_note = %(note)s
@@ -157,7 +144,7 @@ def claim(cursor: Cursor, attempts: Sequence[Held], queue: str, worker: str, lea
     Locks their rows until commit; does not wait for the disk. Of one that is missing there is nothing to do: somebody
     else has it, it is over, it waits in another queue, or its queue is paused.
     """
-    _CLAIM.run(cursor, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
+    _claim.execute(cursor, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
     taken: dict[Held, Claim] = {}
     replaced: list[Held] = []
     for *facts, waited_s, gone, _ in cursor.fetchall():
@@ -185,13 +172,13 @@ def renew(cursor: Cursor, attempts: Sequence[Held], lease_s: float) -> set[Held]
 
     Locks their rows; does not wait for the disk.
     """
-    _RENEW.run(cursor, {**_arrays(attempts), "lease_s": lease_s})
+    _renew.execute(cursor, {**_arrays(attempts), "lease_s": lease_s})
     return {Held(task_id, attempt) for task_id, attempt, _ in cursor.fetchall()}
 
 
 def cancellations(cursor: Cursor, attempts: Sequence[Held]) -> set[Held]:
     """Return which of `attempts` somebody asked to cancel. Locks nothing."""
-    _CANCELLATIONS.run(cursor, _arrays(attempts))
+    _cancellations.execute(cursor, _arrays(attempts))
     return {Held(task_id, attempt) for task_id, attempt in cursor.fetchall()}
 
 

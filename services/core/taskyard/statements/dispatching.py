@@ -45,8 +45,7 @@ _NEXT_DUE: Final = """
       FROM tasks WHERE status IN ('scheduled', 'retrying')
 """
 
-_PICK: Final = Prepared(
-    """
+_PICK: Final = """
     WITH room AS MATERIALIZED (
         SELECT CASE WHEN paused THEN 0
                     ELSE least(%(limit)s, greatest(0, coalesce(dispatch_window, %(window)s) - (
@@ -60,25 +59,17 @@ _PICK: Final = Prepared(
      WHERE queue = %(queue)s AND dispatched_at IS NULL
      ORDER BY priority DESC, run_at, task_id
      LIMIT (SELECT tasks FROM room)
-    """,
-    queue="text",
-    window="integer",
-    limit="integer",
-)
+"""
+_pick: Final = Prepared("pick", _PICK, "queue", "window", "limit")
 
-_MARK: Final = Prepared(
-    """
+_MARK: Final = """
     UPDATE ready SET dispatched_at = now(), message = sent.message
       FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[], %(messages)s::bigint[])
            AS sent (task_id, attempt, message)
      WHERE ready.task_id = sent.task_id AND ready.attempt = sent.attempt AND queue = %(queue)s
  RETURNING set_config('synchronous_commit', 'off', true)
-    """,
-    task_ids="bigint[]",
-    attempts="integer[]",
-    messages="bigint[]",
-    queue="text",
-)
+"""
+_mark: Final = Prepared("mark", _MARK, "task_ids", "attempts", "messages", "queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +123,7 @@ def pick(cursor: Cursor, queue: str, window: int, limit: int) -> Picked:
     A window of the queue's own comes first; a paused queue has nothing to publish.
     Locks nothing: a task claimed or changed meanwhile makes its message one that claims nothing.
     """
-    _PICK.run(cursor, {"queue": queue, "window": window, "limit": limit})
+    _pick.execute(cursor, {"queue": queue, "window": window, "limit": limit})
     rows = cursor.fetchall()
     return Picked([ReadyTask(*row[1:]) for row in rows], are_all=not rows or len(rows) < rows[0][0])
 
@@ -143,7 +134,7 @@ def mark_dispatched(cursor: Cursor, queue: str, bundles: Sequence[Bundle]) -> No
     Those claimed already have no row any more, and that is right.
     """
     sent = [(task, bundle[0].task_id) for bundle in bundles for task in bundle]
-    _MARK.run(
+    _mark.execute(
         cursor,
         {
             "queue": queue,

@@ -12,8 +12,7 @@ from taskyard.statements.claims import STATUS, Held
 
 # Who asked for a cancellation gets it, whatever would have come after a failed attempt. Times are PostgreSQL's: who
 # ran the attempt says how long ago it began and ended.
-_FINISH: Final = Prepared(
-    f"""
+_FINISH: Final = f"""
     WITH ended AS (
         UPDATE tasks
            SET status = CASE WHEN ending.status = 'retrying' AND cancel_requested_at IS NOT NULL
@@ -50,20 +49,23 @@ _FINISH: Final = Prepared(
         SELECT queue, 'running', status, 1, {ends.FACTS} FROM ended
     )
     SELECT id, attempt, status FROM ended
-    """,
-    task_ids="bigint[]",
-    attempts="integer[]",
-    statuses="text[]",
-    reasons="text[]",
-    due_in_s="double precision[]",
-    outcomes="text[]",
-    results="text[]",
-    lost="integer[]",
-    error_types="text[]",
-    error_messages="text[]",
-    tracebacks="text[]",
-    began_ago_s="double precision[]",
-    ended_ago_s="double precision[]",
+"""
+_finish: Final = Prepared(
+    "finish",
+    _FINISH,
+    "task_ids",
+    "attempts",
+    "statuses",
+    "reasons",
+    "due_in_s",
+    "outcomes",
+    "results",
+    "lost",
+    "error_types",
+    "error_messages",
+    "tracebacks",
+    "began_ago_s",
+    "ended_ago_s",
 )
 
 _OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
@@ -90,7 +92,7 @@ def finish(cursor: Cursor, endings: Sequence[Ending]) -> dict[Held, str]:
     that is missing was no longer its task's own: its outcome came too late and is dropped. Locks the tasks' rows.
     """
     ordered = sorted(endings, key=lambda ending: ending.held.task_id)
-    _FINISH.run(
+    _finish.execute(
         cursor,
         {
             "task_ids": [ending.held.task_id for ending in ordered],

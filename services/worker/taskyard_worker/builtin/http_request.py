@@ -28,6 +28,7 @@ _PASSING: Final = frozenset({408, 425, 429}) | frozenset(range(500, 600))
 _HEADER: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
 _OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
 _KEPT_ABROAD: Final = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+_SECRET: Final = ("authorization", "proxy-authorization", "cookie", "x-api-key")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _BINARY: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -123,7 +124,7 @@ class HttpAnswer(BaseModel):
 
 
 # the longest payload timeout, and time to record what came of it
-@task("http.request", timeout_s=330, max_attempts=5)
+@task("http.request", timeout_s=330, max_attempts=5, redact=[f"headers.{name}" for name in _SECRET])
 def send(ctx: Context, request: HttpRequest) -> HttpAnswer:
     """Call a URL and keep the answer; failures that may pass are tried again, others end the task."""
     started = time.monotonic()

@@ -50,6 +50,9 @@ CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit EXE
 
 ALTER TABLE kinds ADD COLUMN redact text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN kinds.redact IS 'Names of the members of payload and result that only those see who may read payloads.';
+-- As its worker will say; the API hides them before the first one has started.
+UPDATE kinds SET redact = '{headers.authorization,headers.proxy-authorization,headers.cookie,headers.x-api-key}'
+ WHERE name = 'http.request';
 
 CREATE TABLE passes (
     id          bigint      GENERATED ALWAYS AS IDENTITY CONSTRAINT passes_pk PRIMARY KEY,

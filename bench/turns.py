@@ -1,0 +1,115 @@
+"""One turn: a system alone with the servers, from the start of its processes to their end."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from bench.servers import Servers
+from bench.systems import Place, System
+from bench.systems.place import environment_of
+from taskyard.database import Session
+from taskyard.local.ports import Ports
+from taskyard.local.processes import Command
+
+Figures = dict[str, float]
+"""What a measure saw: the names of its figures, and their values."""
+
+_DATABASE = "bench_turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything. Those named `rival_` are for the rivals, which take longer for less."""
+
+    rounds: int = 3
+    load_s: float = 4.0
+    drain_tasks: int = 20_000
+    drain_limit_s: float = 120.0
+    rival_drain_tasks: int = 6_000
+    rival_drain_limit_s: float = 20.0
+    starts: int = 200
+    sustained_s: float = 600.0
+    rival_sustained_s: float = 30.0
+    cost_tasks: int = 3_000
+    rival_cost_tasks: int = 1_000
+
+
+QUICK = Sizes(
+    rounds=2,
+    load_s=0.8,
+    drain_tasks=2_000,
+    drain_limit_s=15.0,
+    rival_drain_tasks=1_000,
+    rival_drain_limit_s=4.0,
+    starts=30,
+    sustained_s=8.0,
+    rival_sustained_s=4.0,
+    cost_tasks=500,
+    rival_cost_tasks=150,
+)
+"""A look in under four minutes: enough to see that all works, not to quote."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a measure gets: a system whose front runs, and its worker on demand.
+
+    `earlier` has the figures of this round so far, by system: a load on one system may be told in the rates of another.
+    """
+
+    system: System
+    place: Place
+    sizes: Sizes
+    earlier: Mapping[str, Figures]
+    parts: dict[str, Command] = field(default_factory=dict)
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether it is not Taskyard, in one set-up or another."""
+        return not self.system.with_tables
+
+    def start(self, command: Command) -> None:
+        """Start a part of the system; the turn ends it."""
+        self.parts[command.name] = command
+        command.start()
+
+    def start_worker(self) -> None:
+        """Start the worker, unless it runs."""
+        if "worker" not in self.parts:
+            self.start(self.system.worker(self.place))
+
+    def stop_worker(self) -> None:
+        """Stop the worker, if it runs, after what it runs."""
+        if worker := self.parts.pop("worker", None):
+            worker.stop()
+
+    def stop(self) -> None:
+        """Stop all, the worker first."""
+        while self.parts:
+            self.parts.popitem()[1].stop()
+
+
+@contextmanager
+def turn(system: System, servers: Servers, sizes: Sizes, earlier: Mapping[str, Figures]) -> Iterator[Turn]:
+    """Give the system an empty database and an empty broker, and start it; leave nothing of it afterwards."""
+    with ExitStack() as ending:
+        url = servers.new_database(_DATABASE, with_tables=system.with_tables)
+        ending.callback(_forget, servers)
+        place = Place(servers, url, Ports(servers.folder / "ports.json").choose("api", None), Session(url, "bench"))
+        ending.callback(place.session.close)
+        place.environment = environment_of(system, place)
+        system.prepare(place)
+        running = Turn(system, place, sizes, earlier)
+        ending.callback(running.stop)
+        for command in system.front(place):
+            running.start(command)
+        yield running
+
+
+def _forget(servers: Servers) -> None:
+    servers.drop_database(_DATABASE)
+    servers.empty_broker()
+    servers.checkpoint()
+
+
+Run = Callable[[Turn], Figures]
