@@ -127,14 +127,18 @@ class _ScopeNeeded(HTTPBearer):
         self._scope = scope
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # the key itself is judged already
-        caller: Caller = request.scope[_CALLER]
-        if not caller.may(self._scope):
+        if not caller_of(request).may(self._scope):
             raise ScopeMissingError(self._scope)
 
 
-async def _caller(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
+    """Return who sends `request`, which the gate has let in."""
     caller: Caller = request.scope[_CALLER]
     return caller
+
+
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

@@ -30,9 +30,14 @@ class Parts:
     metrics: ApiMetrics
 
 
-async def _parts(request: Request) -> Parts:
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the API that serves `request`."""
     parts: Parts = request.app.state.parts
     return parts
+
+
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
 
 
 PartsDep = Annotated[Parts, Depends(_parts)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Header, Request, Response
 
@@ -12,6 +12,7 @@ from taskyard.statements.audit import Action
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
 from taskyard_api.access import Caller, CallerDep, requires
+from taskyard_api.direct import direct
 from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
@@ -19,7 +20,9 @@ from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
 from taskyard_api.showing import shown, shown_back
 from taskyard_api.submissions import idempotency_key
 
-router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires("tasks:write")])
+_SCOPE: Final = "tasks:write"
+
+router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires(_SCOPE)], route_class=direct(_SCOPE))
 
 IdempotencyKey = Annotated[
     str | None,
