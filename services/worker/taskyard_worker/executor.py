@@ -73,6 +73,7 @@ class Executor:
                 if not bundle.end(self._run(claim)):
                     self._settle(bundle)
         self._settle(bundle)
+        self._journal.forget()
         text = "; ".join(map(str, bundle.reports)) or "nothing to do"
         if any(report.outcome not in ("succeeded", "cancelled") for report in bundle.reports):
             raise AttemptFailedError(text)

@@ -80,7 +80,7 @@ class Journal:
         words[at + _TASK] = first.task_id
 
     def forget(self) -> None:
-        """Be of no message."""
+        """Be of no message any more: all of the last one is in the record."""
         self._words[self._at + _TASK] = 0
 
     def begin(self, held: Held) -> None:
