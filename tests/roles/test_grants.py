@@ -182,4 +182,4 @@ def test_a_role_that_came_after_the_tables_gets_its_rights_at_the_next_migration
 
 def test_a_worker_may_leave_ready_what_came_while_its_claim_waited(cursor_of):
     """A statement that only a race runs, so that no test from end to end would miss its right."""
-    cursor_of(WORKER).execute(claims._LEAVE_READY, {"task_id": 1, "attempt": 1})
+    cursor_of(WORKER).execute(claims._LEAVE_READY, {"task_ids": [1], "attempts": [1]})
