@@ -4,9 +4,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,54 +13,11 @@ from rich.console import Console
 
 from bench import report
 from bench.measures import ALL, Measure
-from bench.servers import ROOT, Servers, running
-from bench.systems import SYSTEMS
-from bench.turns import QUICK, Figures, Sizes, turn
-from bench.verdicts import Seen
+from bench.rounds import Run
+from bench.servers import ROOT, running
+from bench.turns import QUICK, Sizes
 
 _WIDTH = 200
-
-
-class Run:
-    """One run over all rounds. `seen` grows as it goes."""
-
-    def __init__(self, servers: Servers, measures: Sequence[Measure], sizes: Sizes) -> None:
-        self.seen: list[Seen] = []
-        self._servers = servers
-        self._measures = measures
-        self._sizes = sizes
-        self._began = time.monotonic()
-        self._rounds = {measure.name: min(measure.rounds or sizes.rounds, sizes.rounds) for measure in measures}
-
-    def take(self) -> None:
-        """Have every system take its turn in every round."""
-        for number in range(1, self._sizes.rounds + 1):
-            due = [measure for measure in self._measures if number <= self._rounds[measure.name]]
-            earlier: dict[str, Figures] = defaultdict(dict)
-            for system, measures in turns(due):
-                self._turn(number, system, measures, earlier)
-
-    def _turn(self, number: int, name: str, measures: Sequence[Measure], earlier: dict[str, Figures]) -> None:
-        self._say(f"round {number}: {SYSTEMS[name].title} starts")
-        with turn(SYSTEMS[name], self._servers, self._sizes, earlier) as taken:
-            for measure in measures:
-                figures = measure.run(taken)
-                earlier[name] |= {f"{measure.name} {figure}": value for figure, value in figures.items()}
-                self.seen += [Seen(number, name, measure.name, figure, value) for figure, value in figures.items()]
-                self._say(f"  {measure.name}: " + ", ".join(f"{key} {value:,.1f}" for key, value in figures.items()))
-
-    def _say(self, what: str) -> None:
-        typer.echo(f"{time.monotonic() - self._began:6.0f} s  {what}", err=True)
-
-
-def turns(measures: Sequence[Measure]) -> Iterator[tuple[str, list[Measure]]]:
-    """Say whose turns a round has, and what is done in each: all systems of a group, then those of the next."""
-    groups = list(dict.fromkeys(measure.group for measure in measures))
-    for _, members in groupby(sorted(measures, key=lambda each: groups.index(each.group)), lambda each: each.group):
-        group = list(members)
-        for system in SYSTEMS:
-            if mine := [measure for measure in group if system in measure.systems]:
-                yield system, mine
 
 
 def chosen(only: str) -> list[Measure]:
@@ -89,14 +44,18 @@ def main(
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # through all that has to be ended
     measures, sizes = chosen(only), QUICK if quick else Sizes()
-    began = time.monotonic()
+    began, machine = time.monotonic(), report.machine()
     with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder, running(Path(folder)) as servers:
         run = Run(servers, measures, sizes)
         run.take()
-        versions = servers.versions()
+        machine |= servers.versions()
     Console(width=_WIDTH).print(report.table(measures, run.seen))
-    file = report.keep(report.document(measures, run.seen, sizes, versions, time.monotonic() - began))
+    kept = {"machine": machine, "sizes": asdict(sizes), "took_s": round(time.monotonic() - began), "failed": run.failed}
+    file = report.keep(kept | report.document(measures, run.seen))
     typer.echo(f"kept in {file.relative_to(ROOT)}")
+    if run.failed:
+        typer.echo("\n".join(["not measured:", *run.failed]), err=True)
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ open loop:   requests are due by a fixed schedule; a late one waits for a free c
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -58,15 +59,15 @@ def closed(request: Request, connections: int, seconds: float) -> Measured:
     return uvloop.run(_closed(request, connections, seconds))
 
 
-def paced(request: Request, connections: int, per_s: float, seconds: float) -> Measured:
+def paced(request: Request, connections: int, per_s: float, seconds: float, *, limit_s: float = 60.0) -> Measured:
     """Send `per_s` requests a second; a latency counts from when its request was due, sent or not.
 
-    It ends when all are answered, so that no late answer is left out.
+    It ends when all are answered, so that no late answer is left out, or after `limit_s`.
 
     Raises:
         RuntimeError: as `closed`.
     """
-    return uvloop.run(_paced(request, connections, per_s, seconds))
+    return uvloop.run(_paced(request, connections, per_s, seconds, limit_s))
 
 
 def one_by_one(request: Request, times: int, pause_s: float = 0.0) -> list[tuple[float, bytes]]:
@@ -91,6 +92,7 @@ class _Connection(asyncio.Protocol):
         self._on_answer = on_answer
         self.over = over
         self._received = b""
+        self._lost = asyncio.Event()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,30 +119,36 @@ class _Connection(asyncio.Protocol):
             self._on_answer(self, received[head + 4 :])
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
         self._fail(f"the connection broke: {exc}")
 
-    def close(self) -> None:
-        assert self._transport is not None
-        self._transport.close()
+    async def close(self) -> None:
+        """Close it, and return when it is closed: a loop does not end well over open ones."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self._lost.wait()
 
     def _fail(self, why: str) -> None:
         if not self.over.done():
             self.over.set_exception(RuntimeError(why))
 
 
-async def _connect(request: Request, count: int, on_answer: OnAnswer, over: asyncio.Future[None]) -> list[_Connection]:
+@asynccontextmanager
+async def _connected(
+    request: Request, count: int, on_answer: OnAnswer, over: asyncio.Future[None]
+) -> AsyncIterator[list[_Connection]]:
+    connections: list[_Connection] = []
     loop = asyncio.get_running_loop()
-    pairs = [
-        await loop.create_connection(lambda: _Connection(request, on_answer, over), "127.0.0.1", request.port)
-        for _ in range(count)
-    ]
-    return [connection for _, connection in pairs]
-
-
-async def _end(done: asyncio.Future[None], connections: list[_Connection]) -> None:
-    await done
-    for connection in connections:
-        connection.close()
+    try:
+        for _ in range(count):
+            _, connection = await loop.create_connection(
+                lambda: _Connection(request, on_answer, over), "127.0.0.1", request.port
+            )
+            connections.append(connection)
+        yield connections
+    finally:
+        for connection in connections:
+            await connection.close()
 
 
 async def _closed(request: Request, count: int, seconds: float) -> Measured:
@@ -159,44 +167,59 @@ async def _closed(request: Request, count: int, seconds: float) -> Measured:
         if idle == count and not done.done():
             done.set_result(None)
 
-    connections = await _connect(request, count, answered, done)
-    began = time.perf_counter()
-    ends = began + seconds
-    for connection in connections:
-        connection.send(time.perf_counter())
-    await _end(done, connections)
-    return Measured(len(latencies_s) / (time.perf_counter() - began), sorted(latencies_s))
+    async with _connected(request, count, answered, done) as connections:
+        began = time.perf_counter()
+        ends = began + seconds
+        for connection in connections:
+            connection.send(time.perf_counter())
+        await done
+        took_s = time.perf_counter() - began
+    return Measured(len(latencies_s) / took_s, sorted(latencies_s))
 
 
-async def _paced(request: Request, count: int, per_s: float, seconds: float) -> Measured:
-    latencies_s: list[float] = []
-    done = asyncio.get_running_loop().create_future()
-    total = max(1, int(per_s * seconds))
-    waiting: deque[float] = deque()
+class _Schedule:
+    """Requests that are due at a fixed rate, and the connections that are free for them."""
 
-    def answered(connection: _Connection, _: bytes) -> None:
-        latencies_s.append(time.perf_counter() - connection.due)
-        if waiting:
-            connection.send(waiting.popleft())
-        else:
-            idle.append(connection)
-        if len(latencies_s) == total and not done.done():
-            done.set_result(None)
+    def __init__(self, per_s: float, total: int, done: asyncio.Future[None]) -> None:
+        self.latencies_s: list[float] = []
+        self.idle: list[_Connection] = []
+        self._late: deque[float] = deque()
+        self._per_s = per_s
+        self._total = total
+        self._done = done
+        self._begun = 0
 
-    connections = await _connect(request, count, answered, done)
-    idle = list(connections)
-    began = time.perf_counter()
-    sent = 0
-    while sent < total and not done.done():
-        while sent < total and (due := began + sent / per_s) <= time.perf_counter():
-            sent += 1
-            if idle:
-                idle.pop().send(due)
+    def send_due(self, began: float, now: float) -> None:
+        while self._begun < self._total and (due := began + self._begun / self._per_s) <= now:
+            self._begun += 1
+            if self.idle:
+                self.idle.pop().send(due)
             else:
-                waiting.append(due)
-        await asyncio.sleep(_TICK_S)
-    await _end(done, connections)
-    return Measured(total / (time.perf_counter() - began), sorted(latencies_s))
+                self._late.append(due)
+
+    def answered(self, connection: _Connection, _: bytes) -> None:
+        self.latencies_s.append(time.perf_counter() - connection.due)
+        if self._late:
+            connection.send(self._late.popleft())
+        else:
+            self.idle.append(connection)
+        if len(self.latencies_s) == self._total and not self._done.done():
+            self._done.set_result(None)
+
+
+async def _paced(request: Request, count: int, per_s: float, seconds: float, limit_s: float) -> Measured:
+    done = asyncio.get_running_loop().create_future()
+    schedule = _Schedule(per_s, max(1, int(per_s * seconds)), done)
+    async with _connected(request, count, schedule.answered, done) as connections:
+        schedule.idle = list(connections)
+        began = time.perf_counter()
+        while not done.done() and (now := time.perf_counter()) < began + limit_s:
+            schedule.send_due(began, now)
+            await asyncio.sleep(_TICK_S)
+        if done.done():
+            done.result()
+        took_s = time.perf_counter() - began
+    return Measured(len(schedule.latencies_s) / took_s, sorted(schedule.latencies_s))
 
 
 async def _one_by_one(request: Request, times: int, pause_s: float) -> list[tuple[float, bytes]]:
@@ -207,13 +230,12 @@ async def _one_by_one(request: Request, times: int, pause_s: float) -> list[tupl
         answers.append((time.time(), body))
         connection.over.set_result(None)
 
-    [connection] = await _connect(request, 1, answered, loop.create_future())
-    for _ in range(times):
-        connection.over = loop.create_future()
-        connection.send(time.perf_counter())
-        await connection.over
-        await asyncio.sleep(pause_s)
-    connection.close()
+    async with _connected(request, 1, answered, loop.create_future()) as [connection]:
+        for _ in range(times):
+            connection.over = loop.create_future()
+            connection.send(time.perf_counter())
+            await connection.over
+            await asyncio.sleep(pause_s)
     return answers
 
 

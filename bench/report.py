@@ -17,7 +17,6 @@ from rich.table import Table
 from bench.measures import Figure, Measure
 from bench.servers import ROOT
 from bench.systems import SYSTEMS
-from bench.turns import Sizes
 from bench.verdicts import Seen, Verdict, judge, median_of
 
 _PACKAGES = (
@@ -37,7 +36,7 @@ _LARGE = 100
 def table(measures: Sequence[Measure], seen: Sequence[Seen]) -> Table:
     """Build the table: a row for each figure, a column for each system that has any."""
     present = {one.system for one in seen}
-    systems = [name for name in reversed(SYSTEMS) if name in present]
+    systems = [name for name in sorted(SYSTEMS, key=_is_rival) if name in present]
     built = Table("measure")
     for name in systems:
         built.add_column(SYSTEMS[name].title, justify="right")
@@ -47,9 +46,17 @@ def table(measures: Sequence[Measure], seen: Sequence[Seen]) -> Table:
         for figure in measure.figures:
             medians = [median_of(seen, measure, figure, system) for system in systems]
             if any(value is not None for value in medians):
-                built.add_row(f"{figure.title}, {figure.unit}", *map(_shown, medians), *_judged(seen, measure, figure))
+                built.add_row(
+                    f"{figure.title}, {figure.unit}".rstrip(", "),
+                    *map(_shown, medians),
+                    *_judged(seen, measure, figure),
+                )
         built.add_section()
     return built
+
+
+def _is_rival(name: str) -> bool:
+    return not SYSTEMS[name].with_tables
 
 
 def _judged(seen: Sequence[Seen], measure: Measure, figure: Figure) -> tuple[str, str, str]:
@@ -75,10 +82,8 @@ def _shown(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.2f}"
 
 
-def document(
-    measures: Sequence[Measure], seen: Sequence[Seen], sizes: Sizes, servers: dict[str, str], took_s: float
-) -> dict[str, Any]:
-    """Build what is kept of a run."""
+def document(measures: Sequence[Measure], seen: Sequence[Seen]) -> dict[str, Any]:
+    """Return targets and what became of them, medians, and every number of every round, ready for JSON."""
     targets = [
         {
             "measure": measure.name,
@@ -99,24 +104,17 @@ def document(
         for system in measure.systems
         if (value := median_of(seen, measure, figure, system)) is not None
     ]
-    return {
-        "machine": machine() | servers,
-        "sizes": asdict(sizes),
-        "took_s": round(took_s, 1),
-        "targets": targets,
-        "medians": medians,
-        "rounds": [asdict(one) for one in seen],
-    }
+    return {"targets": targets, "medians": medians, "rounds": [asdict(one) for one in seen]}
 
 
 def machine() -> dict[str, Any]:
-    """Say what it ran on, and what ran."""
+    """Say what it runs on, what runs, and how busy the machine is just now."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
-        "load_before": os.getloadavg()[0],
+        "load_1min": os.getloadavg()[0],
         "nice": os.nice(0),
         "kernel": platform.release(),
         "python": platform.python_version(),

@@ -19,6 +19,7 @@ from taskyard.local.postgresql import PostgreSQL
 from taskyard.local.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parent.parent
+_FRESH = {"collect_statistics_interval": "1000"}  # ms; RabbitMQ's own 5 s would have to be waited for
 _TABLES = "bench_tables"  # a database with Taskyard's tables, to be copied
 
 
@@ -44,10 +45,24 @@ class Servers:
         """Have PostgreSQL write now what it would have written in somebody else's turn."""
         self._administer("CHECKPOINT")
 
-    def empty_broker(self) -> None:
-        """Delete all queues."""
-        for queue in self.broker("queues"):
-            self.rabbitmq.delete_queue(queue["name"])
+    def count_statements(self, url: str, *, counting: bool) -> None:
+        """Begin or end to count the statements of clients in the database `url`, where PostgreSQL can."""
+        if not _can_count():
+            return
+        if counting:
+            self._administer("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", make_url(url).database)
+        self._administer(f"ALTER SYSTEM SET pg_stat_statements.track = {'top' if counting else 'none'}")
+        self._administer("SELECT pg_reload_conf()")
+
+    def queues(self) -> list[str]:
+        """Return the names of all queues."""
+        return [queue["name"] for queue in self.broker("queues?columns=name")]
+
+    def purge(self, prefix: str) -> None:
+        """Drop what waits in the queues whose names begin so."""
+        for queue in self.queues():
+            if queue.startswith(prefix):
+                self.rabbitmq.purge(queue)
 
     def broker(self, path: str) -> Any:
         """Ask RabbitMQ's management API."""
@@ -73,11 +88,15 @@ class Servers:
     def _url(self, database: str) -> str:
         return make_url(self.postgresql.url).set(database=database).render_as_string(hide_password=False)
 
-    def _administer(self, statement: str) -> str:
+    def _administer(self, statement: str, database: str | None = None) -> str:
         """Run a statement outside of any transaction; return the first column of its first row, if it has any."""
         parts = make_url(self.postgresql.url)
         connection = psycopg2.connect(
-            host=parts.host, port=parts.port, user=parts.username, password=parts.password, dbname="postgres"
+            host=parts.host,
+            port=parts.port,
+            user=parts.username,
+            password=parts.password,
+            dbname=database or "postgres",
         )
         connection.autocommit = True
         try:
@@ -92,11 +111,12 @@ class Servers:
 def running(folder: Path) -> Iterator[Servers]:
     """Start both in `folder`; end and remove them afterwards."""
     postgresql = PostgreSQL(folder / "postgresql", settings=_settings())
-    rabbitmq = RabbitMQ(folder / "rabbitmq", ROOT / ".dev" / "server", say=print)
+    rabbitmq = RabbitMQ(folder / "rabbitmq", ROOT / ".dev" / "server", settings=_FRESH, say=print)
     try:
         postgresql.start()
         rabbitmq.start()
         servers = Servers(folder, postgresql, rabbitmq)
+        servers.count_statements(postgresql.url, counting=False)
         servers._make_tables()  # noqa: SLF001 - its own
         yield servers
     finally:
@@ -104,8 +124,10 @@ def running(folder: Path) -> Iterator[Servers]:
         postgresql.remove()
 
 
+def _can_count() -> bool:
+    return (find_programs().parent / "lib/pg_stat_statements.so").exists()
+
+
 def _settings() -> dict[str, str]:
-    """Have statements counted where PostgreSQL can; not before a measure turns it on, since counting costs."""
-    if not (find_programs().parent / "lib/pg_stat_statements.so").exists():
-        return {}
-    return {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "none"}
+    """Have PostgreSQL ready to count statements; it does not before a measure asks for it, since that costs."""
+    return {"shared_preload_libraries": "pg_stat_statements"} if _can_count() else {}

@@ -16,7 +16,6 @@ def run(turn: Turn) -> Figures:
     turn.system.fill(turn.place, count)
     turn.start_worker()
     per_s = turn.system.drain(turn.place, count, limit_s)
-    turn.stop_worker()
     turn.system.clear(turn.place)
     return {"per_s": per_s}
 
@@ -39,4 +38,5 @@ DRAINING = Measure(
             ),
         ),
     ),
+    is_long=True,
 )

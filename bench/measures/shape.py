@@ -39,7 +39,8 @@ class Measure:
     """Something that is done to some systems, in each round, and gives figures of each.
 
     Measures with the same `group` and a system in common share that system's turn, in the order of `ALL`. `run` may
-    leave out figures that a system does not have. `rounds` bounds how often it is done, for what takes long.
+    leave out figures that a system does not have. What `is_long` has fewer rounds where time is short, and `once`
+    means in the first round only.
     """
 
     name: str
@@ -47,4 +48,5 @@ class Measure:
     systems: tuple[str, ...]
     run: Run
     figures: tuple[Figure, ...]
-    rounds: int | None = None
+    is_long: bool = False
+    once: bool = False

@@ -43,10 +43,14 @@ class Place:
 
     def row(self, statement: str, *values: Any) -> tuple[Any, ...]:
         """Return the first row; (None,) where there is none."""
+        return (*self.rows(statement, *values), (None,))[0]
 
-        def run(cursor: Any) -> tuple[Any, ...]:
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+
+        def run(cursor: Any) -> list[tuple[Any, ...]]:
             cursor.execute(statement, values)
-            return cursor.fetchone() or (None,)
+            return list(cursor.fetchall())
 
         return self.session.run(run)
 
@@ -92,7 +96,7 @@ class System(ABC):
         raise NotImplementedError(self.name)
 
     def clear(self, place: Place) -> None:
-        """Forget all tasks, waiting and done. No worker runs."""
+        """Forget all tasks, waiting and done. What a worker has in hand it may not find any more."""
         raise NotImplementedError(self.name)
 
     def drain(self, place: Place, count: int, limit_s: float) -> float:

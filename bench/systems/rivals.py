@@ -65,7 +65,7 @@ class Handwritten(Recorded):
     def clear(self, place: Place) -> None:
         """Empty the table and the queue."""
         place.value("WITH gone AS (DELETE FROM tasks) SELECT 1")
-        place.servers.rabbitmq.delete_queue(self.name)
+        place.servers.purge(self.name)
 
 
 class RawCelery(System):
@@ -91,8 +91,8 @@ class RawCelery(System):
         self.publish(place, count)
 
     def clear(self, place: Place) -> None:
-        """Drop the queue."""
-        place.servers.rabbitmq.delete_queue("raw")
+        """Empty the queue."""
+        place.servers.purge("raw")
 
     def drain(self, place: Place, count: int, limit_s: float) -> float:
         """Count by the queue, from when the worker takes the first until it has taken the last."""

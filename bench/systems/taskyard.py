@@ -50,9 +50,7 @@ class Taskyard(Recorded):
     def clear(self, place: Place) -> None:
         """Empty the tables; messages that are left in RabbitMQ would claim nothing, but cost."""
         place.value("WITH gone AS (DELETE FROM ready), moved AS (DELETE FROM tasks) SELECT 1")
-        for queue in place.servers.broker("queues"):
-            if queue["name"].startswith("tasks."):
-                place.servers.rabbitmq.purge(queue["name"])
+        place.servers.purge("tasks.")
 
 
 class Keyed(Taskyard):
