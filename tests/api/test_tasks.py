@@ -111,7 +111,7 @@ def test_a_waiting_task_moves_where_its_change_says(api, session):
     f.mark(session, session.run(dispatching.pick, "default", 10, 10).tasks)
     api.patch(f"/tasks/{task_id}", json={"queue": "other"})
     assert f.claim(session, task_id) is None  # the message in the old queue is void
-    assert [task.task_id for task in session.run(dispatching.pick, "other", 10, 10)] == [task_id]
+    assert [task.task_id for task in session.run(dispatching.pick, "other", 10, 10).tasks] == [task_id]
     assert api.patch(f"/tasks/{task_id}", json={"delay_s": 60}).json()["status"] == "scheduled"
     assert f.ready(session) == []
     assert api.patch(f"/tasks/{task_id}", json={"delay_s": 0}).json()["status"] == "queued"
