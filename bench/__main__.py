@@ -17,7 +17,7 @@ from bench.rounds import Run
 from bench.servers import ROOT, running
 from bench.turns import QUICK, Sizes
 
-_WIDTH = 200
+_WIDTH = 240
 
 
 def chosen(only: str) -> list[Measure]:

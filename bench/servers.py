@@ -1,6 +1,7 @@
 """PostgreSQL and RabbitMQ as the local run starts them, durable, in a folder that is removed afterwards."""
 
 import json
+import re
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from taskyard.local.postgresql import PostgreSQL
 from taskyard.local.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parent.parent
-_FRESH = {"collect_statistics_interval": "1000"}  # ms; RabbitMQ's own 5 s would have to be waited for
+_COUNT = re.compile(r"messages_(received|confirmed|delivered|acknowledged)_total\s*=>\s*(\d+)")
 _TABLES = "bench_tables"  # a database with Taskyard's tables, to be copied
 
 
@@ -73,6 +74,13 @@ class Servers:
         with opener.open(request, timeout=30) as answer:
             return json.load(answer)
 
+    def messages(self) -> dict[str, int]:
+        """Return RabbitMQ's own counts, by name: those of the management API are seconds late."""
+        counts: dict[str, int] = {}
+        for name, count in _COUNT.findall(self.rabbitmq.ctl("eval", "rabbit_global_counters:overview().")):
+            counts[name] = counts.get(name, 0) + int(count)  # by protocol, or by protocol and type of queue
+        return counts
+
     def versions(self) -> dict[str, str]:
         """Say what they are."""
         overview = self.broker("overview")
@@ -111,7 +119,7 @@ class Servers:
 def running(folder: Path) -> Iterator[Servers]:
     """Start both in `folder`; end and remove them afterwards."""
     postgresql = PostgreSQL(folder / "postgresql", settings=_settings())
-    rabbitmq = RabbitMQ(folder / "rabbitmq", ROOT / ".dev" / "server", settings=_FRESH, say=print)
+    rabbitmq = RabbitMQ(folder / "rabbitmq", ROOT / ".dev" / "server", say=print)
     try:
         postgresql.start()
         rabbitmq.start()

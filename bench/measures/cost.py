@@ -18,13 +18,11 @@ from bench.turns import Figures, Turn
 
 _CONNECTIONS = 16
 _DONE_S = 120.0
-_LOOK_S = 1.5
-"""In which PostgreSQL and RabbitMQ, on an idle machine, have counted what was done."""
-
-_LOOKS = 6
+_SETTLE_S = 2.0
+"""After which all processes of PostgreSQL have told of what they did."""
 
 _PARTS = ("api", "dispatcher", "worker", "postgresql", "rabbitmq", "load")
-_MESSAGES = {"publish": "messages published", "deliver": "messages delivered", "ack": "messages acknowledged"}
+_MESSAGES = ("received", "confirmed", "delivered", "acknowledged")
 
 
 def run(turn: Turn) -> Figures:
@@ -33,14 +31,16 @@ def run(turn: Turn) -> Figures:
     turn.start_worker()
     await_worker(turn)
     warm(turn)
-    highest = turn.place.value("SELECT max(id) FROM tasks")
-    turn.system.await_finished(turn.place, highest, _DONE_S)
+    highest, there = turn.place.row("SELECT max(id), count(*) FROM tasks")
+    turn.system.await_finished(turn.place, there, _DONE_S)
     turn.place.servers.count_statements(turn.place.database_url, counting=True)
-    before = _settled(turn)
+    time.sleep(_SETTLE_S)
+    before = _counts(turn)
     tasks = len(load.closed(request(turn), _CONNECTIONS, turn.sizes.load_s).latencies_s)
     if turn.system.await_finished(turn.place, tasks, _DONE_S, highest) < tasks:
         raise RuntimeError(f"{turn.system.name} did not do {tasks} tasks within {_DONE_S:.0f} s")
-    after = _settled(turn)
+    time.sleep(_SETTLE_S)
+    after = _counts(turn)
     turn.place.servers.count_statements(turn.place.database_url, counting=False)
     return per_task(before, after, tasks)
 
@@ -50,17 +50,6 @@ def per_task(before: Mapping[str, float], after: Mapping[str, float], tasks: int
     figures = {name: (after[name] - before[name]) / tasks for name in after if name in before}
     cpu = [value for name, value in figures.items() if name.startswith("cpu ") and name != "cpu load"]
     return figures | {"cpu all": sum(cpu)}
-
-
-def _settled(turn: Turn) -> Figures:
-    """Return what is counted, once nothing more is: on a busy machine RabbitMQ is late with its sums."""
-    counts = _counts(turn)
-    for _ in range(_LOOKS):
-        time.sleep(_LOOK_S)
-        before, counts = counts, _counts(turn)
-        if counts["ack"] == before["ack"]:  # not "publish": Celery's workers tell each other that they live
-            break
-    return counts
 
 
 def _counts(turn: Turn) -> Figures:
@@ -73,7 +62,7 @@ def _counts(turn: Turn) -> Figures:
     if place.value("SELECT to_regclass('pg_stat_statements')"):
         own_database = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
         counts["statements"] = float(place.value(f"SELECT sum(calls) FROM pg_stat_statements WHERE {own_database}"))
-    messages = place.servers.broker("overview").get("message_stats", {})
+    messages = place.servers.messages()
     return counts | {name: messages.get(name, 0) for name in _MESSAGES}
 
 
@@ -86,7 +75,7 @@ COST = Measure(
         Figure("statements", "for each task: statements of clients", ""),
         Figure("transactions", "for each task: transactions, reading ones too", ""),
         Figure("wal", "for each task: WAL", "bytes"),
-        *(Figure(name, f"for each task: {words}", "") for name, words in _MESSAGES.items()),
+        *(Figure(name, f"for each task: messages that RabbitMQ {name}", "") for name in _MESSAGES),
         *(Figure(f"cpu {part}", f"for each task: processor time of {part}", "µs") for part in _PARTS),
         Figure("cpu all", "for each task: processor time of all but the load", "µs"),
     ),
