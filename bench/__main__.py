@@ -17,7 +17,8 @@ from bench.rounds import Run
 from bench.servers import ROOT, running
 from bench.turns import QUICK, Sizes
 
-_WIDTH = 240
+_WIDTH = 190
+_NAMES = ", ".join(measure.name for measure in ALL)
 
 
 def chosen(only: str) -> list[Measure]:
@@ -27,16 +28,15 @@ def chosen(only: str) -> list[Measure]:
         typer.BadParameter: there is none of that name.
     """
     names = [name.strip() for name in only.split(",") if name.strip()]
-    known = [measure.name for measure in ALL]
-    if unknown := [name for name in names if name not in known]:
-        raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    if unknown := [name for name in names if name not in {measure.name for measure in ALL}]:
+        raise typer.BadParameter(f"there is no {', '.join(unknown)}; there are {_NAMES}")
     return [measure for measure in ALL if not names or measure.name in names]
 
 
 def main(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="A look in under four minutes, not to be quoted.")] = False,
-    only: Annotated[str, typer.Option(help="Names of measures, separated by commas: take no others.")] = "",
+    only: Annotated[str, typer.Option(help=f"Take these alone, separated by commas, of: {_NAMES}.")] = "",
 ) -> None:
     """Measure Taskyard beside what people would use instead, by turns on the same servers.
 

@@ -31,17 +31,19 @@ _PACKAGES = (
     "uvloop",
 )
 _LARGE = 100
+_LONGEST_WORD = 9  # of a system's title
 
 
 def table(measures: Sequence[Measure], seen: Sequence[Seen]) -> Table:
     """Build the table: a row for each figure, a column for each system that has any."""
     present = {one.system for one in seen}
     systems = [name for name in sorted(SYSTEMS, key=_is_rival) if name in present]
-    built = Table("measure")
+    built = Table()
+    built.add_column("measure", no_wrap=True)
     for name in systems:
-        built.add_column(SYSTEMS[name].title, justify="right")
+        built.add_column(SYSTEMS[name].title, justify="right", min_width=_LONGEST_WORD)
     for heading in ("target", "is", "met"):
-        built.add_column(heading)
+        built.add_column(heading, no_wrap=True)
     for measure in measures:
         for figure in measure.figures:
             medians = [median_of(seen, measure, figure, system) for system in systems]

@@ -72,12 +72,12 @@ COST = Measure(
     ("handwritten-early", "handwritten-late", "taskyard"),
     run,
     (
-        Figure("statements", "for each task: statements of clients", ""),
-        Figure("transactions", "for each task: transactions, reading ones too", ""),
-        Figure("wal", "for each task: WAL", "bytes"),
-        *(Figure(name, f"for each task: messages that RabbitMQ {name}", "") for name in _MESSAGES),
-        *(Figure(f"cpu {part}", f"for each task: processor time of {part}", "µs") for part in _PARTS),
-        Figure("cpu all", "for each task: processor time of all but the load", "µs"),
+        Figure("statements", "each task: statements of clients", ""),
+        Figure("transactions", "each task: transactions, reading ones too", ""),
+        Figure("wal", "each task: WAL", "bytes"),
+        *(Figure(name, f"each task: messages that RabbitMQ {name}", "") for name in _MESSAGES),
+        *(Figure(f"cpu {part}", f"each task: CPU time of {part}", "µs") for part in _PARTS),
+        Figure("cpu all", "each task: CPU time of all but the load", "µs"),
     ),
     is_long=True,
 )

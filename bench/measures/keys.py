@@ -26,7 +26,7 @@ KEYS = Measure(
     ("taskyard", "keyed"),
     run,
     (
-        Figure("per_s", f"POST /tasks without and with keys and audit, {_CONNECTIONS} connections", "/s"),
-        Figure("cpu", "the same, processor time of API and PostgreSQL for each", "µs"),
+        Figure("per_s", f"POST /tasks, keys and audit, {_CONNECTIONS} connections", "/s"),
+        Figure("cpu", "the same, CPU time of API and PostgreSQL", "µs"),
     ),
 )

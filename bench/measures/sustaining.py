@@ -74,10 +74,10 @@ SUSTAINING = Measure(
     (
         Figure("per_s", "sustained, submit and drain at once", "/s", (Target(_TIMES, _RIVAL),)),
         Figure("offered", "the same, offered by schedule", "/s"),
-        Figure("first p50", "the same, waiting time in the first third, p50", "ms"),
-        Figure("last p50", "the same, waiting time in the last third, p50", "ms"),
-        Figure("last p99", "the same, waiting time in the last third, p99", "ms"),
-        Figure("growth", "the same, last third by first third, p50", "×", (Target(1.5, at_most=True),)),
+        Figure("first p50", "the same, wait in the first third, p50", "ms"),
+        Figure("last p50", "the same, wait in the last third, p50", "ms"),
+        Figure("last p99", "the same, wait in the last third, p99", "ms"),
+        Figure("growth", "the same, wait in the last third by the first", "×", (Target(1.5, at_most=True),)),
     ),
     once=True,
 )

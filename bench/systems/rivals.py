@@ -47,7 +47,7 @@ class Handwritten(Recorded):
 
     def __init__(self, ack: str) -> None:
         self.name = f"handwritten-{ack}"
-        self.title = f"hand-written, {ack} ack"
+        self.title = f"by hand, {ack} ack"
         self.environment = {"HANDWRITTEN_ACK": ack}
 
     def front(self, place: Place) -> Sequence[Command]:
