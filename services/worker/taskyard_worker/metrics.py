@@ -1,5 +1,6 @@
 """Metrics of the worker, all kept by the parent process: it outlives its children and sees how they end."""
 
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -56,13 +57,15 @@ class AttemptMetrics:
         """Count the attempts that a message's reports tell of; a message without any was idle."""
         if not reports:
             self._idle.inc()
-        for report in reports:
-            if report.stale:
-                self._stale.inc()
-                continue
-            self._ended.labels(kind, queue, report.outcome).inc()
-            self._run.labels(kind, queue).observe(report.ran_s)
-            self._wait.labels(queue).observe(report.waited_s)
+        own = [report for report in reports if not report.stale]
+        if stale := len(reports) - len(own):
+            self._stale.inc(stale)
+        for outcome, count in Counted(report.outcome for report in own).items():
+            self._ended.labels(kind, queue, outcome).inc(count)
+        run, wait = self._run.labels(kind, queue), self._wait.labels(queue)
+        for report in own:
+            run.observe(report.ran_s)
+            wait.observe(report.waited_s)
 
     def count_unreported(self, kind: str, queue: str, reason: str) -> None:
         """Count an attempt whose child could not report its end any more."""
