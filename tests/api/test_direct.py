@@ -83,3 +83,22 @@ def test_a_good_request_goes_the_short_way(api, monkeypatch):
     monkeypatch.setattr(fastapi.routing, "solve_dependencies", refuse)
     short, long = (api.post("/tasks", content=TASK, headers={"Content-Type": way}).status_code for way in WAYS)
     assert (short, long) == (201, 500)
+
+
+@pytest.mark.parametrize("content_type", WAYS)
+def test_a_client_that_leaves_within_its_body_is_no_error_of_ours(api, content_type):
+    received = iter(({"type": "http.request", "body": b'{"name"', "more_body": True},))
+    sent = []
+
+    async def receive():
+        return next(received, {"type": "http.disconnect"})
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"a"), (b"content-type", content_type.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/tasks", "headers": headers, "query_string": b""}
+    scope |= {"asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""}
+    scope |= {"server": ("a", 80), "client": ("127.0.0.1", 1), "raw_path": b"/tasks"}
+    api.portal.call(api.app, scope, receive, send)
+    assert [message["status"] for message in sent if "status" in message] == [400]

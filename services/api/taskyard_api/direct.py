@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from taskyard.keys import Scope
 from taskyard_api.access import caller_of
@@ -50,11 +51,10 @@ def direct(scope: str) -> type[APIRoute]:
 
 
 async def _document(request: Request, model: type[BaseModel]) -> BaseModel | None:
-    """Return the body as `model`; None where it is not one, or not plainly said to be JSON."""
+    """Return the body as `model`; None where it is not one, not whole, or not plainly said to be JSON."""
     if request.headers.get("content-type") != "application/json":
         return None
-    body = await request.body()
     try:
-        return model.model_validate(json.loads(body))
-    except (ValueError, RecursionError):
+        return model.model_validate(json.loads(await request.body()))
+    except (ValueError, RecursionError, ClientDisconnect):
         return None
