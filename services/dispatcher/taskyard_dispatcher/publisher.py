@@ -174,9 +174,10 @@ class Publisher:
         return channel
 
     def _message(self, bundle: Bundle) -> amqp.Message:
-        name, task = _id(bundle), bundle[0]
+        attempts, task = _held(bundle), bundle[0]
+        name = message_id(attempts)
         built = self._app.amqp.as_task_v2(
-            name, task.kind, args=arguments(_held(bundle)), argsrepr=name, kwargsrepr="", create_sent_event=False
+            name, task.kind, args=arguments(attempts), argsrepr=name, kwargsrepr="", create_sent_event=False
         )
         content_type, encoding, body = dumps(built.body, "json")
         return amqp.Message(
