@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
+from celery.worker import state
 from celery.worker.consumer import Consumer
 
 from taskyard.messages import check_way, has_readable_deaths, read
 from taskyard_worker.buffers import await_buffers, check_consumed
+from taskyard_worker.deliveries import Deliveries
 from taskyard_worker.metrics import WorkerMetrics
 
 _SHOWN_CHARS: Final = 500
@@ -35,6 +37,8 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
     turned_at: float = 0.0
     """When the event loop last turned, on the monotonic clock."""
 
+    _received: int = 0
+
     def update_strategies(self) -> None:
         """Wait for the queues: what Celery calls first whenever it is about to consume them."""
         await_buffers(self.connection, self.app.amqp.queues.consume_from.values())
@@ -42,13 +46,21 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Take part in each turn of the event loop."""
+        self._deliveries = Deliveries()
         hub.on_tick.add(self._turn)
         super().register_with_event_loop(hub)
 
     def _turn(self) -> None:
-        self.turned_at = time.monotonic()
-        if self.task_consumer is not None:
-            check_consumed(self.task_consumer)
+        self.turned_at = now = time.monotonic()
+        if (consumer := self.task_consumer) is not None:
+            check_consumed(consumer)
+            self._deliveries.check(
+                self.connection,
+                filter(consumer.consuming_from, consumer.queues),
+                has_room=len(state.reserved_requests) < self.qos.value,
+                received=self._received,
+                now=now,
+            )
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what handles each message."""
@@ -56,6 +68,7 @@ class BufferConsumer(Consumer):  # type: ignore[misc]  # celery carries no types
         broken = self.connection_errors + self.connection.channel_errors
 
         def handle_or_refuse(message: Any) -> None:
+            self._received += 1
             try:
                 check_way(message.delivery_info.get("exchange"), message.delivery_info.get("routing_key"))
                 read(message.headers, message.content_type, message.content_encoding, message.body)
