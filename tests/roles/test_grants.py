@@ -12,7 +12,6 @@ from sqlalchemy.engine import make_url
 from taskyard import grants, schema
 from taskyard.database import Session
 from taskyard.grants import API, DISPATCHER, GUARD, WORKER
-from taskyard.statements import claims
 
 REFUSED = [
     # The API takes no part in running, and the audit is out of its hands once it is written.
@@ -178,8 +177,3 @@ def test_a_role_that_came_after_the_tables_gets_its_rights_at_the_next_migration
     assert schema.wait_until_usable(session, wait_s=0) == schema.REVISION
     session.close()
     cursor_of(DISPATCHER).execute("DELETE FROM ready")
-
-
-def test_a_worker_may_leave_ready_what_came_while_its_claim_waited(cursor_of):
-    """A statement that only a race runs, so that no test from end to end would miss its right."""
-    cursor_of(WORKER).execute(claims._LEAVE_READY, {"task_ids": [1], "attempts": [1]})

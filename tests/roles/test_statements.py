@@ -25,7 +25,7 @@ RUN_BY = {
         recovery._SETTLED recovery._TAKE_BACK retention._PRUNE submission._INSERT submission._KEYED
     """,
     WORKER: """
-        claims._CANCELLATIONS claims._CLAIM claims._GIVE_BACK claims._HELD claims._LEAVE_READY claims._PROGRESS
+        claims._AWAIT claims._CANCELLATIONS claims._CLAIM claims._GIVE_BACK claims._HELD claims._PROGRESS
         claims._RENEW finishing._FINISH kinds._NOTE_RUN_TIMES verification._WRITE
     """,
     GUARD: "workers._OLDEST",

@@ -62,3 +62,15 @@ def test_a_plan_made_for_small_tables_finds_rows_by_their_ids(session, by_key, s
     assert "using tasks_pk" in found or "using ready_pk" in found
     assert "Seq Scan" not in found
     assert "tasks_status_ix" not in found
+
+
+def test_two_statements_travel_together_and_the_second_answers(by_key):
+    put = Prepared("put", "SELECT setval('numbers', %(number)s::integer)", "number")
+    add = Prepared("add", "SELECT currval('numbers') + %(more)s::integer", "more")
+
+    def run(cursor, number):
+        add.execute(cursor, {"number": number, "more": 100}, after=put)
+        return cursor.fetchone()[0]
+
+    by_key.run(lambda cursor: cursor.execute("CREATE SEQUENCE numbers"))
+    assert [by_key.run(run, number) for number in (1, 2, 3)] == [101, 102, 103]

@@ -93,7 +93,7 @@ GRANTS: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
             "SELECT",
             f"UPDATE ({_STATUS}, attempt, worker, started_at, lease_until, progress_note)",
         ),
-        "ready": ("SELECT (task_id, attempt)", "DELETE"),
+        "ready": ("SELECT (task_id)", "DELETE"),
         "attempts": ("INSERT",),
         "kinds": ("SELECT", "INSERT", "UPDATE"),
         "queues": ("SELECT", "INSERT (name)"),

@@ -30,10 +30,16 @@ class Prepared:
         self.prepare = f"PREPARE {name} AS {statement % numbered}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
 
-    def execute(self, cursor: Cursor, values: Mapping[str, Any]) -> None:
-        """Run it in one round trip; in two the first time on a connection. Its rows are then the cursor's."""
+    def execute(self, cursor: Cursor, values: Mapping[str, Any], *, after: "Prepared | None" = None) -> None:
+        """Run it in one round trip, and in one more the first time on a connection. Its rows are then the cursor's.
+
+        `after` runs before it, with the same values, in the same round trip and transaction. What that one waited for
+        this one sees, as statements of a transaction do.
+        """
+        statements = (self,) if after is None else (after, self)
         known = _known.setdefault(cursor.connection, set())
-        if self.name not in known:
-            cursor.execute(self.prepare)
-            known.add(self.name)
-        cursor.execute(self._execute, values)
+        for statement in statements:
+            if statement.name not in known:
+                cursor.execute(statement.prepare)
+                known.add(statement.name)
+        cursor.execute("; ".join(statement._execute for statement in statements), values)

@@ -20,8 +20,16 @@ STATUS: Final = "tasks.status || ''"
 By the index on the status PostgreSQL would go through all that were running since the last vacuum, to find a few.
 """
 
+# Runs before a claim: a statement that waits for a task takes it as it then is, but sees `ready` as it was before, and
+# would leave a row there that came meanwhile. In order, so that two claims do not wait crosswise.
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
+_AWAIT: Final = """
+    SELECT set_config('synchronous_commit', 'off', true), count(*)
+      FROM (SELECT FROM tasks WHERE id = ANY(%(task_ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE) AS held
+"""
+_await: Final = Prepared("await_tasks", _AWAIT, "task_ids")
+
 _CLAIM: Final = f"""
     WITH taken AS (
         UPDATE tasks
@@ -32,25 +40,16 @@ _CLAIM: Final = f"""
            AND NOT EXISTS (SELECT FROM queues WHERE name = %(queue)s AND paused)
      RETURNING tasks.*
     ), gone AS (
-        DELETE FROM ready USING taken WHERE task_id = taken.id RETURNING task_id
+        DELETE FROM ready USING taken WHERE task_id = taken.id
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks)
         SELECT %(queue)s, 'queued', 'running', count(*) FROM taken HAVING count(*) > 0
     )
     SELECT id, attempt, kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses,
-           extract(epoch FROM started_at - queued_at)::double precision, task_id IS NOT NULL,
-           set_config('synchronous_commit', 'off', true)
-      FROM taken LEFT JOIN gone ON task_id = id
+           extract(epoch FROM started_at - queued_at)::double precision
+      FROM taken
 """
 _claim: Final = Prepared("claim", _CLAIM, "task_ids", "attempts", "queue", "worker", "lease_s")
-
-# A claim that waits for a task takes it as it then is, but sees `ready` as it was before. Where the row was replaced
-# meanwhile, as by a cancellation and a retry, the new one is left; once its attempt has begun it is of no use any more.
-_LEAVE_READY: Final = """
-    DELETE FROM ready
-     USING unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS begun (task_id, attempt)
-     WHERE ready.task_id = begun.task_id AND ready.attempt <= begun.attempt
-"""
 
 # The number of an attempt that never began is free again: nobody holds it any more who could use it.
 _GIVE_BACK: Final = f"""
@@ -144,16 +143,10 @@ def claim(cursor: Cursor, attempts: Sequence[Held], queue: str, worker: str, lea
     Locks their rows until commit; does not wait for the disk. Of one that is missing there is nothing to do: somebody
     else has it, it is over, it waits in another queue, or its queue is paused.
     """
-    _claim.execute(cursor, {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s})
-    taken: dict[Held, Claim] = {}
-    replaced: list[Held] = []
-    for *facts, waited_s, gone, _ in cursor.fetchall():
-        claimed = _claimed(waited_s, *facts)
-        taken[claimed.held] = claimed
-        if not gone:
-            replaced.append(claimed.held)
-    if replaced:
-        cursor.execute(_LEAVE_READY, _arrays(replaced))
+    parameters = {**_arrays(attempts), "queue": queue, "worker": worker, "lease_s": lease_s}
+    _claim.execute(cursor, parameters, after=_await)
+    claims = [_claimed(*row) for row in cursor.fetchall()]
+    taken = {claim.held: claim for claim in claims}
     return [taken[held] for held in dict.fromkeys(attempts) if held in taken]
 
 
@@ -203,8 +196,8 @@ def running(cursor: Cursor, held: Held, worker: str, max_losses: int) -> Running
     return RunningTask(kind, queue, Budget(attempt - uncounted, max_attempts, losses, max_losses), cancel_requested)
 
 
-def _claimed(waited_s: float, task_id: int, attempt: int, *facts: Any) -> Claim:
-    kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses = facts
+def _claimed(task_id: int, attempt: int, *facts: Any) -> Claim:
+    kind, name, tags, payload, created_at, timeout_s, max_attempts, uncounted_attempts, losses, waited_s = facts
     return Claim(
         Held(task_id, attempt),
         kind,
