@@ -28,7 +28,7 @@ class Prepared:
         numbered = {word: f"${number}" for number, word in enumerate(parameters, 1)}
         self.name = name
         self.prepare = f"PREPARE {name} AS {statement % numbered}"
-        self._execute = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
+        self.call = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
 
     def execute(self, cursor: Cursor, values: Mapping[str, Any], *, after: "Prepared | None" = None) -> None:
         """Run it in one round trip, and in one more the first time on a connection. Its rows are then the cursor's.
@@ -42,4 +42,4 @@ class Prepared:
             if statement.name not in known:
                 cursor.execute(statement.prepare)
                 known.add(statement.name)
-        cursor.execute("; ".join(statement._execute for statement in statements), values)
+        cursor.execute("; ".join(statement.call for statement in statements), values)
