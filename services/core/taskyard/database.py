@@ -118,7 +118,7 @@ class Session:
             connection = self._open()
         try:
             connection.poll()
-            if not connection.notifies and select.select([connection], [], [], timeout_s)[0]:
+            if not connection.notifies and _is_readable(connection, timeout_s):
                 connection.poll()
         except _GONE as error:
             self.close()
@@ -178,7 +178,7 @@ class Session:
         connection = self._connection
         try:
             for _ in range(3):  # what was said is soon read; an end stays readable
-                if connection is None or not select.select([connection], [], [], 0)[0]:
+                if connection is None or not _is_readable(connection, 0):
                     return False
                 connection.poll()
         except _GONE:
@@ -196,6 +196,13 @@ def wake(cursor: Cursor) -> None:
 
 def _ms(seconds: float) -> int:
     return int(seconds * 1000)
+
+
+def _is_readable(connection: psycopg2.extensions.connection, within_s: float) -> bool:
+    """Whether the server sends something, or ends the connection, within so many seconds."""
+    poll = select.poll()  # `select.select` fails where a process has more than 1,024 files, an API of many clients
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(1000 * within_s))
 
 
 def _is_about_statement(error: psycopg2.Error) -> bool:
