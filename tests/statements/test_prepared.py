@@ -4,8 +4,13 @@ import pytest
 
 from statements import factories as f
 from taskyard.database import Session
-from taskyard.prepared import BY_KEY, Prepared
+from taskyard.outcomes import Move, Succeeded
+from taskyard.prepared import BY_KEY, PLANNED_ANEW_S, Prepared
 from taskyard.statements import claims, dispatching, finishing
+from taskyard.statements.claims import Held
+from taskyard.statements.dispatching import ReadyTask
+from taskyard.statements.finishing import Ending
+from waiting import eventually
 
 ADDED = Prepared("added", "SELECT %(first)s::integer + 100 %% %(second)s::integer", "second", "first")
 
@@ -46,22 +51,57 @@ def test_a_transaction_that_is_undone_leaves_the_statement_usable(by_key):
     assert by_key.run(_add, 1, 7) == 3
 
 
-@pytest.mark.parametrize("statement", [claims._claim, finishing._finish, claims._renew, dispatching._mark])
-def test_a_plan_made_for_small_tables_finds_rows_by_their_ids(session, by_key, statement):
+@pytest.mark.parametrize(
+    "statement", [claims._await, claims._claim, finishing._finish, claims._renew, dispatching._mark]
+)
+def test_a_plan_made_for_small_tables_goes_through_none_but_by_an_index_on_it(session, by_key, statement):
     f.insert(session, 3)
     f.run_sql(session, "ANALYZE")
+    by_key.run(lambda cursor: cursor.execute(statement.prepare))
+    found = _plan(by_key, statement)
+    assert "Index Scan using" in found
+    assert "Seq Scan" not in found
+    assert "tasks_status_ix" not in found
 
-    def plan(cursor):
-        cursor.execute(statement.prepare)
-        cursor.execute("SELECT cardinality(parameter_types) FROM pg_prepared_statements")
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_plans_made_for_small_tables_are_made_anew_when_these_have_grown(session, by_key, before):
+    if before:
+        f.insert(session, before)
+    f.run_sql(session, "ANALYZE")
+    held = Held(1, 1)
+
+    def use(cursor):
+        claims.claim(cursor, [held], "default", "w", 30.0)
+        claims.renew(cursor, [held], 30.0)
+        finishing.finish(cursor, [Ending(held, Succeeded("1"), Move("succeeded"))])
+        dispatching.mark_dispatched(cursor, "default", [(ReadyTask(1, 1, "sleep", 4, 0.0),)])
+
+    by_key.run(use)
+    f.insert(session, 5000)
+
+    def all_go_by_key():
+        by_key.run(use)
+        plans = [_plan(by_key, each) for each in (claims._await, claims._claim, finishing._finish, claims._renew)]
+        return all("Index Cond: (id = " in plan and "using tasks_pk" in plan for plan in plans) and (
+            "Index Cond: (task_id = " in _plan(by_key, dispatching._mark)
+        )
+
+    eventually(all_go_by_key, "all statements look rows up by their keys", 4 * PLANNED_ANEW_S)
+
+
+def _plan(session, statement) -> str:
+    """Return the plan that the connection has for a statement that it has prepared."""
+
+    def explain(cursor):
+        cursor.execute(
+            "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = %s", (statement.name,)
+        )
         nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
         cursor.execute(f"EXPLAIN EXECUTE {statement.name} ({nulls})")
         return "\n".join(line for (line,) in cursor.fetchall())
 
-    found = by_key.run(plan)
-    assert "using tasks_pk" in found or "using ready_pk" in found
-    assert "Seq Scan" not in found
-    assert "tasks_status_ix" not in found
+    return session.run(explain)
 
 
 def test_two_statements_travel_together_and_the_second_answers(by_key):

@@ -1,9 +1,11 @@
-"""Statements that PostgreSQL parses and plans once for each connection, rather than each time.
+"""Statements that PostgreSQL parses once for each connection and plans once a second, rather than each time.
 
 For long ones that are run often: reading and planning them may take longer than doing what they say.
 """
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -11,14 +13,25 @@ import psycopg2.extensions
 
 from taskyard.database import Cursor
 
-_known: Final[WeakKeyDictionary[psycopg2.extensions.connection, set[str]]] = WeakKeyDictionary()
-
-
 BY_KEY: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
-"""Options of a connection whose statements look rows up by key alone.
+"""Options of a connection whose statements look rows up by key alone, and whose plans are kept."""
 
-Their plans are kept, and must fit tables of any size: also one that was empty when they were made.
+PLANNED_ANEW_S: Final = 1.0
+"""Seconds after which a connection that is in use plans its statements anew.
+
+A plan that was made for a table of a few rows goes through all of it. When there are ten thousand, it still does.
 """
+
+
+@dataclass(slots=True)
+class _Plans:
+    """What a connection has planned, and until when that may be used."""
+
+    until: float
+    names: set[str] = field(default_factory=set)
+
+
+_plans: Final[WeakKeyDictionary[psycopg2.extensions.connection, _Plans]] = WeakKeyDictionary()
 
 
 class Prepared:
@@ -37,9 +50,14 @@ class Prepared:
         this one sees, as statements of a transaction do.
         """
         statements = (self,) if after is None else (after, self)
-        known = _known.setdefault(cursor.connection, set())
+        now = time.monotonic()
+        plans = _plans.setdefault(cursor.connection, _Plans(now + PLANNED_ANEW_S))
         for statement in statements:
-            if statement.name not in known:
+            if statement.name not in plans.names:
                 cursor.execute(statement.prepare)
-                known.add(statement.name)
-        cursor.execute("; ".join(statement.call for statement in statements), values)
+                plans.names.add(statement.name)
+        calls = [statement.call for statement in statements]
+        if now >= plans.until:
+            plans.until = now + PLANNED_ANEW_S
+            calls.insert(0, "DISCARD PLANS")
+        cursor.execute("; ".join(calls), values)

@@ -21,12 +21,14 @@ By the index on the status PostgreSQL would go through all that were running sin
 """
 
 # Runs before a claim: a statement that waits for a task takes it as it then is, but sees `ready` as it was before, and
-# would leave a row there that came meanwhile. In order, so that two claims do not wait crosswise.
+# would leave a row there that came meanwhile. One by one, in the order asked for, so
+# that two claims do not wait crosswise, and by key.
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
 _AWAIT: Final = """
     SELECT set_config('synchronous_commit', 'off', true), count(*)
-      FROM (SELECT FROM tasks WHERE id = ANY(%(task_ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE) AS held
+      FROM unnest(%(task_ids)s::bigint[]) AS asked (task_id),
+           LATERAL (SELECT FROM tasks WHERE id = asked.task_id FOR NO KEY UPDATE) AS held
 """
 _await: Final = Prepared("await_tasks", _AWAIT, "task_ids")
 
