@@ -47,8 +47,14 @@ def test_short_tasks_go_together_where_many_wait():
 
 
 def test_few_tasks_go_alone_each_and_some_are_spread():
-    assert {len(message) for message in bundle(Picked(_tasks(15), are_all=True), RUN_S, 50)} == {1}
-    assert {len(message) for message in bundle(Picked(_tasks(160), are_all=True), RUN_S, 50)} == {10}
+    assert {len(message) for message in bundle(Picked(_tasks(15, "short"), are_all=True), RUN_S, 50)} == {1}
+    assert {len(message) for message in bundle(Picked(_tasks(64, "short"), are_all=True), RUN_S, 50)} == {4}
+    assert {len(message) for message in bundle(Picked(_tasks(320), are_all=True), RUN_S, 50)} == {20}
+
+
+def test_few_tasks_go_together_where_that_keeps_none_waiting():
+    assert [len(message) for message in bundle(Picked(_tasks(25), are_all=True), RUN_S, 50)] == [10, 10, 5]
+    assert [len(message) for message in bundle(Picked(_tasks(25), are_all=True), {"noop": 0.0}, 20)] == [20, 5]
 
 
 def test_what_was_tried_before_goes_alone():
