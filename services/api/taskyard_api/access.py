@@ -30,6 +30,7 @@ _OPEN: Final = frozenset({"/", "/docs", "/openapi.json", "/livez", "/readyz"})
 _OPEN_BELOW: Final = "/docs/assets/"
 _CALLER: Final = "taskyard.caller"
 _SCHEME: Final = "key"
+_ALL: Final = frozenset(Scope)
 _HOW: Final = "an API key, made by `taskyard keys create`"
 
 
@@ -104,7 +105,7 @@ class Gate:
         source = (scope.get("client") or (None,))[0]
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if self._keyring is None:
-            return Caller(ANONYMOUS, frozenset(Scope), source, request_id)
+            return Caller(ANONYMOUS, _ALL, source, request_id)
         credential = await self._keyring.judge(_sent_key(scope))
         structlog.contextvars.bind_contextvars(key_id=credential.id)
         self._rates.take(credential.id, credential.rate_per_s)
@@ -127,18 +128,18 @@ class _ScopeNeeded(HTTPBearer):
         self._scope = scope
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # the key itself is judged already
-        if not caller_of(request).may(self._scope):
+        if not caller_in(request.scope).may(self._scope):
             raise ScopeMissingError(self._scope)
 
 
-def caller_of(request: Request) -> Caller:
-    """Return who sends `request`, which the gate has let in."""
-    caller: Caller = request.scope[_CALLER]
+def caller_in(scope: AsgiScope) -> Caller:
+    """Return who sends the request of `scope`, which the gate has let in."""
+    caller: Caller = scope[_CALLER]
     return caller
 
 
 async def _caller(request: Request) -> Caller:
-    return caller_of(request)
+    return caller_in(request.scope)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

@@ -13,6 +13,7 @@ from taskyard.database import Session
 from taskyard_api import documentation, problems
 from taskyard_api.access import Gate
 from taskyard_api.catalogue import Catalogue
+from taskyard_api.direct import Direct
 from taskyard_api.keyring import Keyring
 from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import ApiMetrics
@@ -84,6 +85,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
+    app.add_middleware(Direct, parts=app.state.parts, ways=submitting.WAYS)
     keyring = app.state.parts.keyring if settings.auth == "keys" else None
     app.add_middleware(Gate, keyring=keyring, rates=Rates(settings.api_rate_per_s))
     app.add_middleware(

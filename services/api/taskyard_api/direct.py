@@ -1,60 +1,138 @@
-"""A shorter way to the endpoints that are called most, past what FastAPI does for all that endpoints may ask for.
+"""A shorter way to what is asked for most, past what FastAPI does for all that endpoints may ask for.
 
-    a good request ─▶ JSON ─▶ model ─▶ endpoint
-    any other      ─▶ FastAPI, which says what is wrong with it
+    Gate ─▶ plainly good, and of a way? ─▶ the way ─▶ answer
+                     │ no
+                     └──▶ FastAPI, which says what is wrong with it
 
-The endpoint is declared as any other, and so is the OpenAPI document made. Nothing is refused here: what is not as it
-should be goes FastAPI's way from its beginning, and so both ways answer alike.
+A way calls what its endpoint calls, and the endpoint is declared as any other: so is the OpenAPI document made. Nothing
+is refused here but by what both call. Whatever is not as it should be goes FastAPI's way from its beginning, and so
+both answer alike.
 """
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any, get_type_hints
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Response
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
+from taskyard.errors import TaskyardError
 from taskyard.keys import Scope
-from taskyard_api.access import caller_of
-from taskyard_api.parts import parts_of
+from taskyard_api.access import Caller, caller_in
+from taskyard_api.parts import Parts
+from taskyard_api.problems import told
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+M = TypeVar("M", bound=BaseModel)
+
+_BY_ID: Final = "/{task_id}"
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
-def direct(scope: str) -> type[APIRoute]:
-    """Return the class of routes whose endpoints take a model, the request, the parts, the caller and a key.
+@dataclass(slots=True)
+class Asked:
+    """A request on a way. `task_id` is the one in its path; 0 where there is none."""
 
-    The key is the header Idempotency-Key. Callers need `scope`, which the router asks for besides.
+    headers: dict[bytes, bytes]
+    parts: Parts
+    caller: Caller
+    task_id: int
+    body: "_Body"
+
+    async def document(self, model: type[M]) -> tuple[M, int] | None:
+        """Return the body as `model`, and its bytes; None where it is not one, or not plainly said to be JSON."""
+        if self.headers.get(b"content-type") != b"application/json":
+            return None
+        body = await self.body.whole()
+        if body is None:
+            return None
+        try:
+            return model.model_validate(json.loads(body)), len(body)
+        except (ValueError, RecursionError):
+            return None
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header as text, if it was sent."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What answers requests directly, for callers that have `scope`; by None it sends one on to FastAPI.
+
+    `path` is the one that the endpoint is declared with, and logged and counted by; it may end with a task's id.
     """
-    needed = Scope(scope)
 
-    class DirectRoute(APIRoute):
-        def get_route_handler(self) -> Handler:
-            declared = super().get_route_handler()
-            endpoint = self.endpoint
-            model: type[BaseModel] = next(iter(get_type_hints(endpoint).values()))
-
-            async def handle(request: Request) -> Response:
-                caller = caller_of(request)
-                document = await _document(request, model) if caller.may(needed) else None
-                if document is None:
-                    return await declared(request)
-                key = request.headers.get("idempotency-key")
-                answer: Response = await endpoint(document, request, parts_of(request), caller, key)
-                return answer
-
-            return handle
-
-    return DirectRoute
+    method: str
+    path: str
+    scope: Scope
+    take: Callable[[Asked], Awaitable[Response | None]]
 
 
-async def _document(request: Request, model: type[BaseModel]) -> BaseModel | None:
-    """Return the body as `model`; None where it is not one, not whole, or not plainly said to be JSON."""
-    if request.headers.get("content-type") != "application/json":
-        return None
-    try:
-        return model.model_validate(json.loads(await request.body()))
-    except (ValueError, RecursionError, ClientDisconnect):
-        return None
+class Direct:
+    """The innermost layer in front of FastAPI."""
+
+    def __init__(self, app: ASGIApp, *, parts: Parts, ways: Sequence[Way]) -> None:
+        self._app = app
+        self._parts = parts
+        self._by_id = {(way.method, way.path.removesuffix(_BY_ID)): way for way in ways if way.path.endswith(_BY_ID)}
+        self._ways = {(way.method, way.path): way for way in ways if not way.path.endswith(_BY_ID)}
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer one request, or have FastAPI do so."""
+        way, task_id = self._way(scope) if scope["type"] == "http" else (None, 0)
+        if way is None or not (caller := caller_in(scope)).may(way.scope):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+        headers = dict(scope["headers"])
+        scope["route"] = way
+        answer: Response | None = None
+        if len(headers) == len(scope["headers"]):  # of one that is sent twice, FastAPI says which counts
+            try:
+                answer = await way.take(Asked(headers, self._parts, caller, task_id, body))
+            except (TaskyardError, HTTPException) as error:
+                answer = told(error)
+        if answer is None:
+            await self._app(scope, body.receive, send)
+        else:
+            await answer(scope, receive, send)
+
+    def _way(self, scope: AsgiScope) -> tuple[Way | None, int]:
+        """Return the way of a request and the id in its path."""
+        method, path = scope["method"], scope["path"]
+        if scope["query_string"]:
+            return None, 0
+        if way := self._ways.get((method, path)):
+            return way, 0
+        parent, _, last = path.rpartition("/")
+        if (way := self._by_id.get((method, parent))) and _ID.fullmatch(last):
+            return way, int(last)
+        return None, 0
+
+
+class _Body:
+    """The body of a request, which can be received again from its beginning after it was read."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._received: list[Message] = []
+
+    async def whole(self) -> bytes | None:
+        """Read all of it; None where the client leaves before its end."""
+        while True:
+            message = await self._receive()
+            self._received.append(message)
+            if message["type"] != "http.request":
+                return None
+            if not message.get("more_body", False):
+                return b"".join(one.get("body", b"") for one in self._received)
+
+    async def receive(self) -> Message:
+        """Receive what was read once more, then what is yet to come."""
+        return self._received.pop(0) if self._received else await self._receive()

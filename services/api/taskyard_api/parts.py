@@ -30,14 +30,9 @@ class Parts:
     metrics: ApiMetrics
 
 
-def parts_of(request: Request) -> Parts:
-    """Return the parts of the API that serves `request`."""
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
-
-
-async def _parts(request: Request) -> Parts:
-    return parts_of(request)
 
 
 PartsDep = Annotated[Parts, Depends(_parts)]

@@ -111,18 +111,21 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem."""
-    app.add_exception_handler(TaskyardError, _on_taskyard_error)
+    app.add_exception_handler(TaskyardError, _on_known_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(HTTPException, _on_known_error)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
-def _on_taskyard_error(_request: Request, error: Exception) -> Response:
+def _on_known_error(_request: Request, error: Exception) -> Response:
     return told(error)
 
 
 def told(error: Exception) -> Response:
-    """Return the answer that tells an error of the tree in `taskyard.errors`."""
+    """Return the answer that tells an error of the tree in `taskyard.errors`, or one of HTTP."""
+    if isinstance(error, HTTPException):
+        code = _HTTP_CODES.get(error.status_code, "error")
+        return problem(error.status_code, code, str(error.detail), headers=error.headers)
     status = next((_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     return problem(status, getattr(error, "code", "error"), str(error), errors=_faults(error), headers=_headers(error))
 
@@ -154,13 +157,6 @@ def _on_validation_error(_request: Request, error: Exception) -> Response:
         "; ".join(f"{f.field}: {f.message}" for f in faults[:5]),
         errors=faults,
     )
-
-
-def _on_http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = error.detail if isinstance(error, HTTPException) else str(error)
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(status, _HTTP_CODES.get(status, "error"), str(detail), headers=headers)
 
 
 def _on_unexpected(_request: Request, error: Exception) -> Response:

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Final, Self
 from fastapi import APIRouter, Header, Request, Response
 
 from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, OverloadedError, UnavailableError
+from taskyard.keys import Scope
 from taskyard.statements import reading
 from taskyard.statements.audit import Action
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
 from taskyard_api.access import Caller, CallerDep, requires
-from taskyard_api.direct import direct
+from taskyard_api.direct import Asked, Way
 from taskyard_api.metrics import Result
 from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
@@ -20,10 +21,12 @@ from taskyard_api.schemas import Batch, BatchSubmission, TaskSubmission
 from taskyard_api.showing import shown, shown_back
 from taskyard_api.submissions import idempotency_key
 
-_SCOPE: Final = "tasks:write"
+_PATH: Final = "/tasks"
+_BATCH: Final = "/batch"
 
-router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[requires(_SCOPE)], route_class=direct(_SCOPE))
+router = APIRouter(prefix=_PATH, tags=["tasks"], dependencies=[requires("tasks:write")])
 
+_KEY: Final = b"idempotency-key"
 IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", description="Sent again with the same body, it brings the first answer again."),
@@ -44,7 +47,43 @@ async def submit(
     submission: TaskSubmission, request: Request, parts: PartsDep, caller: CallerDep, key: IdempotencyKey = None
 ) -> Response:
     """Record a task; it is never lost after this has answered 201."""
-    size_bytes = len(await request.body())
+    return await _record(submission, len(await request.body()), parts, caller, key)
+
+
+@router.post(
+    _BATCH,
+    status_code=HTTPStatus.CREATED,
+    summary="Submit up to 1,000 tasks in one transaction",
+    responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 415, 422)},
+)
+async def submit_batch(
+    batch: BatchSubmission, request: Request, parts: PartsDep, caller: CallerDep, key: IdempotencyKey = None
+) -> Response:
+    """Record all tasks of the batch, or none where one of them breaks a rule."""
+    return await _record_batch(batch, len(await request.body()), parts, caller, key)
+
+
+async def _submit_directly(asked: Asked) -> Response | None:
+    if (sent := await asked.document(TaskSubmission)) is None:
+        return None
+    return await _record(*sent, asked.parts, asked.caller, asked.header(_KEY))
+
+
+async def _submit_batch_directly(asked: Asked) -> Response | None:
+    if (sent := await asked.document(BatchSubmission)) is None:
+        return None
+    return await _record_batch(*sent, asked.parts, asked.caller, asked.header(_KEY))
+
+
+WAYS: Final = (
+    Way("POST", _PATH, Scope.TASKS_WRITE, _submit_directly),
+    Way("POST", _PATH + _BATCH, Scope.TASKS_WRITE, _submit_batch_directly),
+)
+
+
+async def _record(
+    submission: TaskSubmission, size_bytes: int, parts: Parts, caller: Caller, key: str | None
+) -> Response:
     with _Counted(parts, [submission]) as counted:
         task = await parts.checker.complete(submission, size_bytes, key=idempotency_key(key))
         [recorded] = await parts.writer.record([task], size_bytes, caller.submitted(Action.TASK_SUBMIT))
@@ -58,17 +97,9 @@ async def submit(
     )
 
 
-@router.post(
-    "/batch",
-    status_code=HTTPStatus.CREATED,
-    summary="Submit up to 1,000 tasks in one transaction",
-    responses={201: {"model": Batch, "description": "All recorded, durably."}, **documented(400, 413, 415, 422)},
-)
-async def submit_batch(
-    batch: BatchSubmission, request: Request, parts: PartsDep, caller: CallerDep, key: IdempotencyKey = None
+async def _record_batch(
+    batch: BatchSubmission, size_bytes: int, parts: Parts, caller: Caller, key: str | None
 ) -> Response:
-    """Record all tasks of the batch, or none where one of them breaks a rule."""
-    size_bytes = len(await request.body())
     with _Counted(parts, batch.tasks):
         if key is not None:
             raise InvalidError(Fault("Idempotency-Key", "is not taken for a batch; submit tasks one by one to use it"))
