@@ -1,12 +1,14 @@
 """The shorter way to an endpoint answers as FastAPI's own does.
 
-A body that says its charset goes FastAPI's way: what is asked twice, with and without, must be answered alike.
+A body that says its charset goes FastAPI's way, and so does a path with a query: what is asked twice, with and without,
+must be answered alike.
 """
 
 import fastapi.routing
 import pytest
 
 from api.keyed import bearing, make_key
+from statements import factories as f
 
 WAYS = ("application/json", "application/json; charset=utf-8")
 OWN = {"id", "created_at", "run_at", "queued_at", "request_id"}
@@ -76,13 +78,44 @@ def test_keys_and_scopes_are_asked_for_on_both(guarded, session):
         assert guarded.post("/tasks", content=TASK, headers=said | may | {"Idempotency-Key": "a b"}).status_code == 422
 
 
-def test_a_good_request_goes_the_short_way(api, monkeypatch):
+@pytest.mark.parametrize("last", ["0", "-1", "01", "+1", "1.0", "{task_id}", "\u0661", str(2**63), str(10**18), "x"])
+def test_an_unusual_id_is_judged_as_ever(api, last):
+    short, long = (api.get(f"/tasks/{last}{query}") for query in ("", "?wait_s=0"))
+    assert (short.status_code, _without_own(short.json())) == (long.status_code, _without_own(long.json()))
+    assert short.status_code in {404, 422}
+
+
+def test_reading_asks_for_keys_and_scopes_on_both(guarded, session):
+    [task_id] = f.insert(session)
+    may, may_not = (bearing(make_key(session, scope)) for scope in ("tasks:read", "tasks:write"))
+    for path in (f"/tasks/{task_id}", f"/tasks/{task_id}/", f"/tasks/{task_id}?wait_s=0"):
+        assert [guarded.get(path, headers=who).status_code for who in ({}, may_not, may)] == [401, 403, 200]
+
+
+def test_both_ways_count_as_the_same_route(api, api_registry, session):
+    [task_id] = f.insert(session)
+    for path in (f"/tasks/{task_id}", f"/tasks/{task_id}?wait_s=0", "/tasks/999", "/tasks/999?wait_s=0"):
+        api.get(path)
+    for content_type in WAYS:
+        api.post("/tasks", content=TASK, headers={"Content-Type": content_type})
+
+    def counted(method, route, status):
+        labels = {"method": method, "route": route, "status": status}
+        return api_registry.get_sample_value("taskyard_http_requests_total", labels)
+
+    assert counted("GET", "/tasks/{task_id}", "200") == counted("GET", "/tasks/{task_id}", "404") == 2
+    assert counted("POST", "/tasks", "201") == 2
+
+
+def test_a_good_request_goes_the_short_way(api, monkeypatch, session):
     def refuse(**_):
         raise AssertionError("FastAPI was asked")
 
     monkeypatch.setattr(fastapi.routing, "solve_dependencies", refuse)
     short, long = (api.post("/tasks", content=TASK, headers={"Content-Type": way}).status_code for way in WAYS)
     assert (short, long) == (201, 500)
+    [task_id] = f.insert(session)
+    assert [api.get(f"/tasks/{task_id}{query}").status_code for query in ("", "?wait_s=0")] == [200, 500]
 
 
 @pytest.mark.parametrize("content_type", WAYS)

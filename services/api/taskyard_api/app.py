@@ -16,6 +16,7 @@ from taskyard_api.catalogue import Catalogue
 from taskyard_api.direct import Direct
 from taskyard_api.keyring import Keyring
 from taskyard_api.leaving import Leaving
+from taskyard_api.lookups import Lookups
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.middleware import Edge
 from taskyard_api.parts import Parts
@@ -56,6 +57,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
             on_queued=waker.wake,
         ),
         readers=readers,
+        lookups=Lookups(readers),
         keyring=Keyring(readers, settings.api_key_fresh_s),
         catalogue=known,
         checker=Checker(known, readers, settings.api_max_body_bytes),
@@ -85,7 +87,7 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
-    app.add_middleware(Direct, parts=app.state.parts, ways=submitting.WAYS)
+    app.add_middleware(Direct, parts=app.state.parts, ways=submitting.WAYS + reading.WAYS)
     keyring = app.state.parts.keyring if settings.auth == "keys" else None
     app.add_middleware(Gate, keyring=keyring, rates=Rates(settings.api_rate_per_s))
     app.add_middleware(

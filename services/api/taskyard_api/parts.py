@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 
 from taskyard_api.catalogue import Catalogue
 from taskyard_api.keyring import Keyring
+from taskyard_api.lookups import Lookups
 from taskyard_api.metrics import ApiMetrics
 from taskyard_api.readers import Readers
 from taskyard_api.submissions import Checker
@@ -22,6 +23,7 @@ class Parts:
 
     writer: Writer
     readers: Readers
+    lookups: Lookups
     keyring: Keyring
     catalogue: Catalogue
     checker: Checker

@@ -3,8 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from taskyard.database import Cursor, Session
@@ -35,7 +36,18 @@ class Readers:
             OverloadedError: too many wait already.
             UnavailableError: the database is away.
         """
-        return await self._in_thread(lambda: self._session().run(statement, *args, **kwargs))
+        with self.waiting():
+            return await self.run_for_waiting(time.monotonic(), statement, *args, **kwargs)
+
+    async def run_for_waiting(
+        self, asked_at: float, statement: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run one statement for requests that are `waiting`, the first of them since `asked_at` (`time.monotonic()`).
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        return await self._in_thread(lambda: self._session().run(statement, *args, **kwargs), asked_at)
 
     async def transact(self, change: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `change`, which may use several statements, as one transaction. Raises as `run` does."""
@@ -44,32 +56,41 @@ class Readers:
             with self._session().transaction() as cursor:
                 return change(cursor, *args, **kwargs)
 
-        return await self._in_thread(in_transaction)
+        with self.waiting():
+            return await self._in_thread(in_transaction, time.monotonic())
 
     async def compute(self, work: Callable[[], T]) -> T:
         """Run what would hold up the event loop too long."""
-        return await self._in_thread(work)
+        with self.waiting():
+            return await self._in_thread(work, time.monotonic())
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count a request that waits, as long as the block runs.
+
+        Raises:
+            OverloadedError: too many wait already.
+        """
+        if self._room <= 0:
+            self._metrics.rejections.inc()
+            raise OverloadedError("too many requests wait for the database; send this one again a little later")
+        self._room -= 1
+        try:
+            yield
+        finally:
+            self._room += 1
 
     def stop(self) -> None:
         """End the threads after what they do."""
         self._threads.shutdown()
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._room <= 0:
-            self._metrics.rejections.inc()
-            raise OverloadedError("too many requests wait for the database; send this one again a little later")
-        self._room -= 1
-        asked = time.monotonic()
-
+    async def _in_thread(self, work: Callable[[], T], asked_at: float) -> T:
         def measured() -> T:
-            self._metrics.wait.observe(time.monotonic() - asked)
+            self._metrics.wait.observe(time.monotonic() - asked_at)
             with self._metrics.busy.track_inprogress():
                 return work()
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, measured)
-        finally:
-            self._room += 1
+        return await asyncio.get_running_loop().run_in_executor(self._threads, measured)
 
     def _session(self) -> Session:
         session: Session | None = getattr(self._local, "session", None)

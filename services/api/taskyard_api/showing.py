@@ -4,18 +4,18 @@ from dataclasses import replace
 
 from taskyard.keys import Scope
 from taskyard.redaction import Redaction
-from taskyard.statements.reading import Task
+from taskyard.statements.reading import Document
 from taskyard.statements.submission import NewTask
 from taskyard_api.access import Caller
 from taskyard_api.parts import Parts
 
 
-async def shown(parts: Parts, caller: Caller, task: Task) -> Task:
+async def shown(parts: Parts, caller: Caller, task: Document) -> Document:
     """Return `task` as `caller` may see it."""
-    hidden = await _hidden_from(caller, parts, task.kind)
+    hidden = await _hidden_from(caller, parts, task["kind"])
     if not hidden:
         return task
-    return replace(task, payload=hidden.apply(task.payload), result=hidden.apply(task.result))
+    return task | {name: hidden.apply(task[name]) for name in ("payload", "result")}
 
 
 async def shown_back(parts: Parts, caller: Caller, task: NewTask) -> NewTask:

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request, Response
 
 from taskyard.database import Cursor
 from taskyard.errors import ConflictError
-from taskyard.statements import audit, editing, reading
+from taskyard.statements import audit, editing
 from taskyard.statements.audit import Action
 from taskyard.statements.editing import Locked
-from taskyard.statements.reading import Task
+from taskyard.statements.reading import Document, Task
 from taskyard.states import FINAL, WAITING, Status
 from taskyard_api.access import Caller, CallerDep, requires
 from taskyard_api.parts import Parts, PartsDep, answer
@@ -35,7 +35,7 @@ async def change(task_id: TaskId, wanted: TaskChange, request: Request, parts: P
             await parts.catalogue.check_queue(wanted.queue, "queue")
         if wanted.payload is not None:
             task = await _existing(parts, task_id)
-            kind = await parts.catalogue.kind(task.kind, "kind")
+            kind = await parts.catalogue.kind(task["kind"], "kind")
             await parts.checker.check_payload(kind, wanted.payload, len(await request.body()), "payload")
         if changes:
             await parts.readers.transact(_edit, task_id, changes, caller)
@@ -84,8 +84,8 @@ async def retry(task_id: TaskId, parts: PartsDep, caller: CallerDep) -> Response
     return answer(await shown(parts, caller, await _existing(parts, task_id)), HTTPStatus.ACCEPTED)
 
 
-async def _existing(parts: Parts, task_id: int) -> Task:
-    task = await parts.readers.run(reading.task, task_id)
+async def _existing(parts: Parts, task_id: int) -> Document:
+    task = await parts.lookups.task(task_id)
     if task is None:
         raise no_task(task_id)
     return task

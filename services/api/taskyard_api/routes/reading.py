@@ -1,6 +1,5 @@
 """GET /tasks, GET /tasks/{id} and its attempts."""
 
-from dataclasses import asdict
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -8,12 +7,14 @@ from pydantic import FiniteFloat
 
 from taskyard.documents import text_fault
 from taskyard.errors import InvalidError, NotFoundError
+from taskyard.keys import Scope
 from taskyard.statements import reading
-from taskyard.statements.reading import Filter
+from taskyard.statements.reading import Document, Filter
 from taskyard.states import FINAL, Status
 from taskyard_api import cursors
-from taskyard_api.access import CallerDep, requires
-from taskyard_api.parts import PartsDep, answer
+from taskyard_api.access import Caller, CallerDep, requires
+from taskyard_api.direct import Asked, Way
+from taskyard_api.parts import Parts, PartsDep, answer
 from taskyard_api.problems import documented
 from taskyard_api.schemas import Attempts, RunAt, TaskPage, TaskWithAttempts, Word
 from taskyard_api.showing import shown
@@ -37,16 +38,26 @@ async def read(
     include: Annotated[Literal["attempts"] | None, Query(description="what to add: `attempts`")] = None,
 ) -> Response:
     """Return the task as it is now, or, with `wait_s`, as soon as it has ended."""
-    task = await parts.readers.run(reading.task, task_id)
-    if task is not None and wait_s > 0 and task.status not in FINAL:
+    task = await parts.lookups.task(task_id)
+    if task is not None and wait_s > 0 and task["status"] not in FINAL:
         await parts.watcher.wait(task_id, wait_s)
-        task = await parts.readers.run(reading.task, task_id)
+        task = await parts.lookups.task(task_id)
+    if task is not None and include is not None:
+        task = task | {"attempts": await parts.readers.run(reading.attempts, task_id)}  # others may hold the same one
+    return await _answer(parts, caller, task_id, task)
+
+
+async def _read_directly(asked: Asked) -> Response:
+    return await _answer(asked.parts, asked.caller, asked.task_id, await asked.parts.lookups.task(asked.task_id))
+
+
+async def _answer(parts: Parts, caller: Caller, task_id: int, task: Document | None) -> Response:
     if task is None:
         raise no_task(task_id)
-    task = await shown(parts, caller, task)
-    if include is None:
-        return answer(task)
-    return answer(asdict(task) | {"attempts": await parts.readers.run(reading.attempts, task_id)})
+    return answer(await shown(parts, caller, task))
+
+
+WAYS: Final = (Way("GET", "/tasks/{task_id}", Scope.TASKS_READ, _read_directly),)
 
 
 @router.get(
@@ -57,7 +68,7 @@ async def read(
 async def read_attempts(task_id: TaskId, parts: PartsDep) -> Response:
     """Return how each attempt ended; the one that runs has no outcome yet."""
     found = await parts.readers.run(reading.attempts, task_id)
-    if not found and await parts.readers.run(reading.task, task_id) is None:
+    if not found and await parts.lookups.task(task_id) is None:
         raise no_task(task_id)
     return answer({"attempts": found})
 

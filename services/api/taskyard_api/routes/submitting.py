@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Request, Response
 
 from taskyard.errors import Fault, InvalidError, KeyReusedError, NotFoundError, OverloadedError, UnavailableError
 from taskyard.keys import Scope
-from taskyard.statements import reading
 from taskyard.statements.audit import Action
 from taskyard.statements.reading import Task
 from taskyard.statements.submission import KeyTaken, NewTask, Recorded
@@ -146,10 +145,10 @@ async def _replay(parts: Parts, caller: Caller, task: NewTask, taken: KeyTaken) 
         raise KeyReusedError(
             Fault("Idempotency-Key", f"was used for another request, of task {taken.id}; use a new key for a new task")
         )
-    found = await parts.readers.run(reading.task, taken.id)
+    found = await parts.lookups.task(taken.id)
     if found is None:
         raise NotFoundError(f"task {taken.id}, submitted with this Idempotency-Key, was deleted just now")
-    return answer(await shown(parts, caller, found), HTTPStatus.OK, {"Location": f"/tasks/{found.id}"})
+    return answer(await shown(parts, caller, found), HTTPStatus.OK, {"Location": f"/tasks/{taken.id}"})
 
 
 def _task(task: NewTask, recorded: Recorded) -> dict[str, Any]:

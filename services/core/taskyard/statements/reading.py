@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskyard.database import Cursor
+from taskyard.prepared import Prepared
 from taskyard.statements import windows
 from taskyard.states import FINAL, Reason, Status
 
@@ -86,8 +87,15 @@ class Page:
     next_before_id: int | None
 
 
+Document = dict[str, Any]
+"""A task as JSON has it: the attributes of `Task` by their names."""
+
 _SUMMARY: Final = ", ".join(column.name for column in fields(TaskSummary))
-_TASK: Final = ", ".join(column.name for column in fields(Task))
+_COLUMNS: Final = tuple(column.name for column in fields(Task))
+_TASK: Final = ", ".join(_COLUMNS)
+_documents: Final = Prepared(
+    "read_tasks", f"SELECT {_TASK} FROM tasks WHERE id = ANY (%(task_ids)s::bigint[])", "task_ids"
+)
 _ATTEMPTS: Final = """
     SELECT attempt, started_at, ended_at, outcome, reason, worker, error_type, error_message, traceback
       FROM attempts WHERE task_id = %(task_id)s
@@ -105,10 +113,10 @@ def task(cursor: Cursor, task_id: int) -> Task | None:
     return Task(*row) if row else None
 
 
-def tasks(cursor: Cursor, task_ids: Sequence[int]) -> list[Task]:
-    """Return those of `task_ids` that exist, in no order."""
-    cursor.execute(f"SELECT {_TASK} FROM tasks WHERE id = ANY(%s)", (list(task_ids),))
-    return [Task(*row) for row in cursor.fetchall()]
+def documents(cursor: Cursor, task_ids: Sequence[int]) -> dict[int, Document]:
+    """Return those of `task_ids` that exist, by their ids."""
+    _documents.execute(cursor, {"task_ids": list(task_ids)})
+    return {row[0]: dict(zip(_COLUMNS, row, strict=True)) for row in cursor.fetchall()}
 
 
 def attempts(cursor: Cursor, task_id: int) -> list[Attempt]:
