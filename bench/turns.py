@@ -34,6 +34,10 @@ class Sizes:
     starts: int = 200
     sustained_s: float = 600.0
     rival_sustained_s: float = 30.0
+    history_tasks: int = 10_000_000
+    history_times: int = 1_000
+    idle_s: float = 10.0
+    backlog_tasks: int = 1_000_000
 
 
 QUICK = Sizes(
@@ -47,6 +51,10 @@ QUICK = Sizes(
     starts=30,
     sustained_s=8.0,
     rival_sustained_s=4.0,
+    history_tasks=200_000,
+    history_times=200,
+    idle_s=1.5,
+    backlog_tasks=50_000,
 )
 """A look in under four minutes: enough to see that all works, not to quote."""
 

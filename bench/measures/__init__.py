@@ -15,9 +15,11 @@ A turn begins with an empty database and broker, the API and the dispatcher, and
 otherwise it starts by `turn.start`, so that it ends with the turn.
 """
 
+from bench.measures.backlog import BACKLOG
 from bench.measures.batches import BATCHES
 from bench.measures.cost import COST
 from bench.measures.draining import DRAINING
+from bench.measures.history import HISTORY
 from bench.measures.keys import KEYS
 from bench.measures.reading import READING
 from bench.measures.shape import Figure, Measure, Target
@@ -25,6 +27,17 @@ from bench.measures.starting import STARTING
 from bench.measures.submitting import SUBMITTING
 from bench.measures.sustaining import SUSTAINING
 
-ALL: tuple[Measure, ...] = (SUBMITTING, BATCHES, READING, KEYS, DRAINING, STARTING, COST, SUSTAINING)
+ALL: tuple[Measure, ...] = (
+    SUBMITTING,
+    BATCHES,
+    READING,
+    KEYS,
+    DRAINING,
+    STARTING,
+    COST,
+    SUSTAINING,
+    BACKLOG,
+    HISTORY,
+)
 
 __all__ = ["ALL", "Figure", "Measure", "Target"]

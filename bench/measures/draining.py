@@ -19,7 +19,7 @@ def run(turn: Turn) -> Figures:
         limit_s = sizes.rival_drain_limit_s
         count = count if turn.system.name == "raw" else sizes.rival_drain_tasks
     if isinstance(turn.system, Taskyard):
-        _know_the_kind(turn, turn.system)
+        know_the_kind(turn, turn.system)
     turn.stop_worker()
     turn.system.clear(turn.place)
     turn.system.fill(turn.place, count)
@@ -29,7 +29,7 @@ def run(turn: Turn) -> Figures:
     return {"per_s": per_s}
 
 
-def _know_the_kind(turn: Turn, system: Taskyard) -> None:
+def know_the_kind(turn: Turn, system: Taskyard) -> None:
     """Have some tasks done first: how long those of a kind take is known in an installation that is not new."""
     turn.start_worker()
     system.fill(turn.place, _FIRST_TASKS)
