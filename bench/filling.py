@@ -115,7 +115,11 @@ def empty(url: str) -> None:
 
 
 def history(url: str, tasks: int, say: Say) -> None:
-    """Have the tables hold `tasks` that ended during the last week, and nothing else; their ids are 1 to `tasks`."""
+    """Have the tables hold `tasks` that ended during the last week, and nothing else; their ids are 1 to `tasks`.
+
+    Most pages have room for one more row, which new tasks take first: a page for each, where those of a table that grew
+    and was vacuumed share theirs. So it is harder on new tasks than what long use leaves.
+    """
     with _filled(url, say) as session:
         _run(session, "INSERT INTO queues (name) SELECT unnest(%s) ON CONFLICT DO NOTHING", list(QUEUES))
         [(until,)] = _run(session, "SELECT now() - interval '1 hour'")
