@@ -53,7 +53,7 @@ QUICK = Sizes(
     rival_sustained_s=4.0,
     history_tasks=200_000,
     history_times=200,
-    idle_s=1.5,
+    idle_s=1.0,
     backlog_tasks=50_000,
 )
 """A look in under four minutes: enough to see that all works, not to quote."""
