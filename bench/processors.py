@@ -1,5 +1,6 @@
 """How much processor time each part of a turn has used."""
 
+import time
 from contextlib import suppress
 
 import psutil
@@ -18,6 +19,14 @@ def used_s(turn: Turn) -> dict[str, float]:
             if name := parts.get(process.pid) or _SERVERS.get(process.name()):
                 used[name] = used.get(name, 0.0) + _of_tree(process)
     return used
+
+
+def share_of_core(turn: Turn, seconds: float) -> dict[str, float]:
+    """Watch for so long; return the percentage of one core that each part used meanwhile."""
+    before, began_at = used_s(turn), time.monotonic()
+    time.sleep(seconds)
+    after, took_s = used_s(turn), time.monotonic() - began_at
+    return {part: 100 * (after[part] - before[part]) / took_s for part in after if part in before}
 
 
 def _of_tree(root: psutil.Process) -> float:

@@ -38,6 +38,9 @@ class Sizes:
     history_times: int = 1_000
     idle_s: float = 10.0
     backlog_tasks: int = 1_000_000
+    held_idle: int = 10_000
+    held_polls: int = 1_000
+    held_s: float = 10.0
 
 
 QUICK = Sizes(
@@ -55,6 +58,9 @@ QUICK = Sizes(
     history_times=200,
     idle_s=1.0,
     backlog_tasks=50_000,
+    held_idle=1_000,
+    held_polls=200,
+    held_s=2.0,
 )
 """A look in under four minutes: enough to see that all works, not to quote."""
 
@@ -86,6 +92,12 @@ class Turn:
         """Start the worker, unless it runs."""
         if "worker" not in self.parts:
             self.start(self.system.worker(self.place))
+
+    def restart(self, name: str, **settings: str) -> None:
+        """Stop a part that runs, and start it again; `settings` hold for whatever starts from now on in this turn."""
+        self.place.environment.update(settings)
+        self.parts[name].stop()
+        self.parts[name].start()
 
     def stop_worker(self) -> None:
         """Stop the worker, if it runs, after what it runs."""

@@ -19,8 +19,10 @@ from bench.measures.backlog import BACKLOG
 from bench.measures.batches import BATCHES
 from bench.measures.cost import COST
 from bench.measures.draining import DRAINING
+from bench.measures.held import HELD
 from bench.measures.history import HISTORY
 from bench.measures.keys import KEYS
+from bench.measures.queues import QUEUES
 from bench.measures.reading import READING
 from bench.measures.shape import Figure, Measure, Target
 from bench.measures.starting import STARTING
@@ -38,6 +40,8 @@ ALL: tuple[Measure, ...] = (
     SUSTAINING,
     BACKLOG,
     HISTORY,
+    HELD,
+    QUEUES,
 )
 
 __all__ = ["ALL", "Figure", "Measure", "Target"]
