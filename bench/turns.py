@@ -24,16 +24,16 @@ class Sizes:
     `long_rounds` are those of the measures that start a worker.
     """
 
-    rounds: int = 3
+    rounds: int = 2
     long_rounds: int = 2
-    load_s: float = 3.0
+    load_s: float = 2.0
     drain_tasks: int = 20_000
     drain_limit_s: float = 60.0
     rival_drain_tasks: int = 4_000
     rival_drain_limit_s: float = 15.0
-    starts: int = 200
+    starts: int = 150
     sustained_s: float = 600.0
-    rival_sustained_s: float = 30.0
+    rival_sustained_s: float = 20.0
     history_tasks: int = 10_000_000
     history_times: int = 1_000
     idle_s: float = 10.0
@@ -46,15 +46,15 @@ class Sizes:
 QUICK = Sizes(
     rounds=2,
     long_rounds=1,
-    load_s=0.6,
+    load_s=0.4,
     drain_tasks=5_000,
     drain_limit_s=15.0,
     rival_drain_tasks=1_000,
     rival_drain_limit_s=3.0,
     starts=30,
-    sustained_s=8.0,
-    rival_sustained_s=4.0,
-    history_tasks=200_000,
+    sustained_s=6.0,
+    rival_sustained_s=3.0,
+    history_tasks=100_000,
     history_times=200,
     idle_s=1.0,
     backlog_tasks=50_000,
