@@ -14,6 +14,7 @@ from taskyard_api.readers import Readers
 
 _SHORTEST_S: Final = 0.05
 _PER_TASK_S: Final = 0.0005
+_AFTER_FAULT_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,9 @@ class Watcher:
                 self._settle(await self._readers.run(reading.finished_among, task_ids))
             except TaskyardError as error:
                 log.debug("long polls wait for the database", error=str(error))
+            except Exception:  # whatever it is: without the looks nobody who waits would be told anything any more
+                log.exception("long polls could not be looked at")
+                await asyncio.sleep(_AFTER_FAULT_S)
 
     def _settle(self, task_ids: list[int]) -> None:
         for task_id in task_ids:
