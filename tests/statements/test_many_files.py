@@ -41,3 +41,19 @@ def test_it_runs_statements_waits_and_sees_that_it_was_ended(database_url, sessi
     assert not late.is_open
     assert f.rows(late, "SELECT 3") == [(3,)]
     late.close()
+
+
+def test_a_file_that_somebody_else_closed_is_no_server_that_went(database_url):
+    """A process in which that happens may have another file under the same number next: it is to end."""
+    session = Session(database_url, "closed")
+    with session.transaction() as cursor:
+        file = cursor.connection.fileno()
+    kept = os.dup(file)
+    os.close(file)
+    try:
+        with pytest.raises(OSError, match="was closed"):
+            f.rows(session, "SELECT 1")
+    finally:
+        os.dup2(kept, file)
+        os.close(kept)
+        session.close()

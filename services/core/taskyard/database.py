@@ -5,6 +5,7 @@ itself, in one round trip, as a transaction of its own; or several inside `trans
 between threads, so no pool stands between a thread and its connection.
 """
 
+import errno
 import select
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -199,10 +200,17 @@ def _ms(seconds: float) -> int:
 
 
 def _is_readable(connection: psycopg2.extensions.connection, within_s: float) -> bool:
-    """Whether the server sends something, or ends the connection, within so many seconds."""
+    """Whether the server sends something, or ends the connection, within so many seconds.
+
+    Raises:
+        OSError: somebody in this process closed the file behind our back; nothing in it can be relied on any more.
+    """
     poll = select.poll()  # `select.select` fails where a process has more than 1,024 files, an API of many clients
     poll.register(connection, select.POLLIN)
-    return bool(poll.poll(1000 * within_s))
+    seen = poll.poll(1000 * within_s)
+    if any(events & select.POLLNVAL for _, events in seen):
+        raise OSError(errno.EBADF, "the file of the connection to PostgreSQL was closed")
+    return bool(seen)
 
 
 def _is_about_statement(error: psycopg2.Error) -> bool:
