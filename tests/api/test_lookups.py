@@ -60,7 +60,7 @@ def test_both_ways_show_any_task_byte_for_byte(guarded, session, made, result):
     if made["delay_s"] is None and result is not None:
         f.claim(session, task_id)
         f.finish(session, Held(task_id, 1), Succeeded(orjson.dumps(result).decode()), Move(Status.SUCCEEDED))
-    stored = session.run(reading.task, task_id)
+    stored = f.read(session, task_id)
     secret = {"sleep": Redaction(()), KIND["name"]: Redaction(KIND["redact"])}.get(
         made["kind"], Redaction((), whole=True)
     )

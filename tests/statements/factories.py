@@ -53,8 +53,13 @@ def lose(session: Session, task_id: int, attempt: int = 1) -> str | None:
     return finish(session, Held(task_id, attempt), finishing.lost("gone"), move)
 
 
+def read(session: Session, task_id: int) -> reading.Task | None:
+    document = session.run(reading.documents, [task_id]).get(task_id)
+    return reading.Task(**document) if document else None
+
+
 def status(session: Session, task_id: int) -> str | None:
-    found = session.run(reading.task, task_id)
+    found = read(session, task_id)
     return found.status if found else None
 
 

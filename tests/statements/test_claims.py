@@ -76,7 +76,7 @@ def test_an_outcome_is_recorded_with_its_attempt(session):
     [task_id] = f.insert(session)
     f.claim(session, task_id, worker="w-1")
     assert f.succeed(session, task_id) == "succeeded"
-    task = session.run(reading.task, task_id)
+    task = f.read(session, task_id)
     assert (task.status, task.result, task.reason) == ("succeeded", {"ok": True}, None)
     [attempt] = session.run(reading.attempts, task_id)
     assert (attempt.attempt, attempt.outcome, attempt.worker) == (1, "succeeded", "w-1")
@@ -131,7 +131,7 @@ def test_an_attempt_whose_cancellation_was_asked_for_is_not_retried(session):
         editing.request_cancellation(cursor, editing.lock(cursor, task_id))
     assert session.run(claims.cancellations, [Held(task_id, 1), Held(task_id, 2)]) == {Held(task_id, 1)}
     assert f.fail(session, task_id, due_in_s=5) == "cancelled"
-    assert session.run(reading.task, task_id).reason == "cancelled"
+    assert f.read(session, task_id).reason == "cancelled"
 
 
 def test_a_lost_worker_is_not_counted_as_a_try(session):
@@ -168,17 +168,17 @@ def test_progress_belongs_to_the_attempt_that_runs(session):
     f.claim(session, task_id)
     assert session.run(claims.report_progress, Held(task_id, 1), 0.5, "half")
     assert not session.run(claims.report_progress, Held(task_id, 2), 0.9, "")
-    task = session.run(reading.task, task_id)
+    task = f.read(session, task_id)
     assert (task.progress, task.progress_note) == (0.5, "half")
     f.succeed(session, task_id)
-    assert session.run(reading.task, task_id).progress == 1
+    assert f.read(session, task_id).progress == 1
 
 
 def test_a_cancelled_attempt_ends_its_task(session):
     [task_id] = f.insert(session)
     f.claim(session, task_id)
     f.finish(session, Held(task_id, 1), Cancelled(), Move(Status.CANCELLED, Reason.CANCELLED))
-    task = session.run(reading.task, task_id)
+    task = f.read(session, task_id)
     assert (task.status, task.reason) == ("cancelled", "cancelled")
     assert task.finished_at is not None
 
@@ -219,13 +219,13 @@ def test_attempts_end_together_each_with_its_own_outcome(session):
         ],
     )
     assert ended == {Held(good, 1): "succeeded", Held(bad, 1): "failed", Held(cancelled, 1): "cancelled"}
-    task = session.run(reading.task, good)
+    task = f.read(session, good)
     assert task.result == [1]
     assert (task.finished_at - task.started_at).total_seconds() == pytest.approx(3.0, abs=0.001)
     [attempt] = session.run(reading.attempts, good)
     assert (attempt.started_at, attempt.ended_at) == (task.started_at, task.finished_at)
-    assert session.run(reading.task, bad).error_message == "no"
-    assert session.run(reading.task, stale).status == "succeeded"
+    assert f.read(session, bad).error_message == "no"
+    assert f.read(session, stale).status == "succeeded"
     assert f.counted(session) == f.recounted(session)
 
 
@@ -238,7 +238,7 @@ def test_what_never_began_is_given_back_as_if_it_had_not_been_claimed(session):
     given_up = [Held(task_id, 1) for task_id in (second, cancelled, others)]
     assert session.run(claims.give_back, given_up, "w") == 2
     assert f.status(session, others) == "running"
-    task = session.run(reading.task, cancelled)
+    task = f.read(session, cancelled)
     assert (task.status, task.reason, task.attempt) == ("cancelled", "cancelled", 0)
     assert f.promote(session) == 1
     assert f.ready(session) == [(second, 1)]

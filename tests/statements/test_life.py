@@ -125,7 +125,7 @@ class Life(RuleBasedStateMachine):
     def the_record_agrees(self):
         if not hasattr(self, "task_id"):
             return
-        task = self.session.run(reading.task, self.task_id)
+        task = f.read(self.session, self.task_id)
         if self.gone:
             assert task is None
             assert f.ready(self.session) == []

@@ -7,7 +7,7 @@ import psycopg2.errors
 import pytest
 
 from statements import factories as f
-from taskyard.statements import audit, reading, submission
+from taskyard.statements import audit, submission
 from taskyard.statements.audit import Action, Deed, Filter
 from taskyard.statements.submission import KeyTaken, Recorded
 
@@ -17,7 +17,7 @@ def test_tasks_are_numbered_in_their_order(session):
     made = session.run(submission.insert, tasks)
     ids = [one.id for one in made]
     assert ids == sorted(ids)
-    assert [session.run(reading.task, id_).name for id_ in ids[:3]] == ["task 0", "task 1", "task 2"]
+    assert [f.read(session, id_).name for id_ in ids[:3]] == ["task 0", "task 1", "task 2"]
 
 
 def test_what_is_due_is_ready_and_what_is_not_is_only_a_row(session):

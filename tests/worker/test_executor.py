@@ -7,7 +7,6 @@ from taskyard.database import Session
 from taskyard.handlers import Kind, load
 from taskyard.outcomes import Outcome, Succeeded
 from taskyard.prepared import BY_KEY
-from taskyard.statements import reading
 from taskyard.statements.claims import Claim, Held
 from taskyard_worker.executor import Executor
 from taskyard_worker.journal import Journals
@@ -33,7 +32,7 @@ def test_a_message_is_recorded_task_by_task_where_the_record_refuses_one_and_lea
     mine.close()
     reports = parse(str(failure.value))
     assert [report.status for report in reports] == ["succeeded", "succeeded", "failed", "succeeded", "succeeded"]
-    tasks = [session.run(reading.task, task_id) for task_id in task_ids]
+    tasks = [f.read(session, task_id) for task_id in task_ids]
     assert [task.status for task in tasks] == [report.status for report in reports]
     assert [task.reason for task in tasks if task.status == "failed"] == ["invalid_result"]
     assert [task.result for task in tasks if task.status == "succeeded"] == [*task_ids[:2], *task_ids[3:]]

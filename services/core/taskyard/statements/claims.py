@@ -21,8 +21,8 @@ By the index on the status PostgreSQL would go through all that were running sin
 """
 
 # Runs before a claim: a statement that waits for a task takes it as it then is, but sees `ready` as it was before, and
-# would leave a row there that came meanwhile. One by one, in the order asked for, so
-# that two claims do not wait crosswise, and by key.
+# would leave a row there that came meanwhile. One by one in the order asked for, so that two claims do not wait
+# crosswise, and each by its key.
 # A claim that a crash of PostgreSQL forgets puts the task back where it was: queued, and found again. So it need not
 # wait for the disk.
 _AWAIT: Final = """

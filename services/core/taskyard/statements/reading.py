@@ -92,9 +92,8 @@ Document = dict[str, Any]
 
 _SUMMARY: Final = ", ".join(column.name for column in fields(TaskSummary))
 _COLUMNS: Final = tuple(column.name for column in fields(Task))
-_TASK: Final = ", ".join(_COLUMNS)
 _documents: Final = Prepared(
-    "read_tasks", f"SELECT {_TASK} FROM tasks WHERE id = ANY (%(task_ids)s::bigint[])", "task_ids"
+    "read_tasks", f"SELECT {', '.join(_COLUMNS)} FROM tasks WHERE id = ANY (%(task_ids)s::bigint[])", "task_ids"
 )
 _ATTEMPTS: Final = """
     SELECT attempt, started_at, ended_at, outcome, reason, worker, error_type, error_message, traceback
@@ -104,13 +103,6 @@ _ATTEMPTS: Final = """
       FROM tasks WHERE id = %(task_id)s AND status = 'running'
      ORDER BY attempt
 """
-
-
-def task(cursor: Cursor, task_id: int) -> Task | None:
-    """Return the task, or None where there is none."""
-    cursor.execute(f"SELECT {_TASK} FROM tasks WHERE id = %s", (task_id,))
-    row = cursor.fetchone()
-    return Task(*row) if row else None
 
 
 def documents(cursor: Cursor, task_ids: Sequence[int]) -> dict[int, Document]:
