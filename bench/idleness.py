@@ -20,21 +20,14 @@ def load(turn: Turn, seconds: float) -> Figures:
     """
     turn.place.servers.count_statements(turn.place.database_url, counting=True)
     time.sleep(min(_SETTLE_S, seconds))
-    statements, busy_ns, began_at = _statements(turn), _busy_ns(turn), time.monotonic()
+    statements, busy_ns, began_at = turn.place.statements(), _busy_ns(turn), time.monotonic()
     time.sleep(seconds)
     took_s, later_ns = time.monotonic() - began_at, _busy_ns(turn)
     figures = {"cpu": sum(later_ns[pid] - busy_ns[pid] for pid in busy_ns.keys() & later_ns.keys()) / 1e6 / took_s}
-    if statements is not None and (later := _statements(turn)) is not None:
+    if statements is not None and (later := turn.place.statements()) is not None:
         figures["statements"] = (later - statements) / took_s
     turn.place.servers.count_statements(turn.place.database_url, counting=False)
     return figures
-
-
-def _statements(turn: Turn) -> int | None:
-    if not turn.place.value("SELECT to_regclass('pg_stat_statements')"):
-        return None
-    own = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    return int(turn.place.value(f"SELECT sum(calls) FROM pg_stat_statements WHERE {own}"))
 
 
 def _busy_ns(turn: Turn) -> dict[int, int]:

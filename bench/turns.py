@@ -88,6 +88,14 @@ class Turn:
         self.parts[command.name] = command
         command.start()
 
+    def refill(self, fill: Callable[[], None]) -> None:
+        """Stop all, have `fill` change the tables, and start the front anew on them, with empty queues."""
+        self.stop()
+        self.place.servers.purge("tasks.")
+        fill()
+        for command in self.system.front(self.place):
+            self.start(command)
+
     def start_worker(self) -> None:
         """Start the worker, unless it runs."""
         if "worker" not in self.parts:

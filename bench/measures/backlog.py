@@ -38,11 +38,11 @@ def run(turn: Turn) -> Figures:
 
 def _bring_to(turn: Turn, tasks: int) -> None:
     """Have so many wait, and the front started anew."""
-    turn.stop()
-    turn.place.servers.purge("tasks.")
-    filling.waiting(turn.place.database_url, tasks, lambda done: typer.echo(f"          backlog: {done}", err=True))
-    for command in turn.system.front(turn.place):
-        turn.start(command)
+    turn.refill(lambda: filling.waiting(turn.place.database_url, tasks, _say))
+
+
+def _say(done: str) -> None:
+    typer.echo(f"          backlog: {done}", err=True)
 
 
 BACKLOG = Measure(

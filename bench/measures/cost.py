@@ -59,9 +59,8 @@ def _counts(turn: Turn) -> Figures:
     counts["cpu load"] = 1e6 * (own.user + own.system)
     counts["wal"] = float(place.value("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"))
     counts["transactions"] = place.value("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-    if place.value("SELECT to_regclass('pg_stat_statements')"):
-        own_database = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        counts["statements"] = float(place.value(f"SELECT sum(calls) FROM pg_stat_statements WHERE {own_database}"))
+    if (statements := place.statements()) is not None:
+        counts["statements"] = float(statements)
     messages = place.servers.messages()
     return counts | {name: messages.get(name, 0) for name in _MESSAGES}
 

@@ -80,11 +80,11 @@ def _quantile_ms(latencies_s: Sequence[float], share: float) -> float:
 
 def _bring_to(turn: Turn, tasks: int) -> None:
     """Have the tables hold so many, and the front started anew on them."""
-    turn.stop()
-    turn.place.servers.purge("tasks.")
-    filling.history(turn.place.database_url, tasks, lambda done: typer.echo(f"          history: {done}", err=True))
-    for command in turn.system.front(turn.place):
-        turn.start(command)
+    turn.refill(lambda: filling.history(turn.place.database_url, tasks, _say))
+
+
+def _say(done: str) -> None:
+    typer.echo(f"          history: {done}", err=True)
 
 
 def _operate(turn: Turn, tasks: int, seen: dict[str, list[float]]) -> None:

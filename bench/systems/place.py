@@ -54,6 +54,13 @@ class Place:
 
         return self.session.run(run)
 
+    def statements(self) -> int | None:
+        """Return how many statements of clients were counted in the database; None where it cannot count them."""
+        if not self.value("SELECT to_regclass('pg_stat_statements')"):
+            return None
+        own_database = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        return int(self.value(f"SELECT sum(calls) FROM pg_stat_statements WHERE {own_database}"))
+
     def _answers(self) -> bool:
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(

@@ -1,6 +1,9 @@
-"""The servers of the bench, with Taskyard's tables to be copied for each turn."""
+"""What tests of the bench need: its servers, with Taskyard's tables to be copied for each turn, and servers of HTTP."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -17,3 +20,19 @@ def taskyard_servers(tmp_path, postgresql, rabbitmq, monkeypatch) -> Iterator[Se
     both._make_tables()
     yield both
     both.drop_database("bench_tables")
+
+
+@pytest.fixture
+def serving() -> Callable[[type[BaseHTTPRequestHandler]], AbstractContextManager[int]]:
+    """What serves HTTP by a handler for the length of a block, and gives the port."""
+
+    @contextmanager
+    def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield server.server_port
+            server.shutdown()
+            thread.join()
+
+    return serve

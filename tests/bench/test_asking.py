@@ -1,8 +1,7 @@
 """One request after the other, against a server of the test's own."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -27,13 +26,9 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+def port(serving) -> Iterator[int]:
+    with serving(Answering) as port:
+        yield port
 
 
 def test_each_request_has_its_answer_and_its_time(port):
