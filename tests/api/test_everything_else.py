@@ -155,10 +155,9 @@ def test_stopping_answers_what_was_accepted(database_url, session):
         eventually(
             lambda: f.rows(session, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), "the writer waits"
         )
-        stopping = threading.Thread(target=parts.writer.stop)
-        stopping.start()
+        stopping = api.portal.start_task_soon(parts.writer.stop)
         locked.__exit__(None, None, None)
-        stopping.join(30)
+        stopping.result(30)
         waiting.join(30)
         assert answers[0].status_code == 201
 

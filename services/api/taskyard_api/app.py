@@ -8,8 +8,10 @@ from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskyard.database import Session
+from taskyard.loop_session import LoopSession
 from taskyard_api import documentation, problems
 from taskyard_api.access import Gate
 from taskyard_api.catalogue import Catalogue
@@ -37,6 +39,19 @@ with 201 is recorded durably. Send an `Idempotency-Key` to submit safely again a
 """
 
 
+class _Api(FastAPI):
+    """FastAPI, and in front of it what each request passes first: FastAPI's own layers would stand before that."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.front(scope, receive, send)
+
+    async def past_front(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do what FastAPI does."""
+        await super().__call__(scope, receive, send)
+
+
 def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
     """Build the working parts; nothing is started or connected yet."""
     url = settings.database_url.get_secret_value()
@@ -50,7 +65,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
     known = Catalogue(readers, metrics.submissions)
     return Parts(
         writer=Writer(
-            Session(url, "taskyard-api writer", statement_timeout_s=20.0),
+            LoopSession(url, "taskyard-api writer", statement_timeout_s=20.0),
             metrics.submissions,
             max_tasks=settings.api_writer_tasks,
             max_bytes=settings.api_writer_bytes,
@@ -70,7 +85,7 @@ def build_parts(settings: ApiSettings, metrics: ApiMetrics) -> Parts:
 def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
     """Build the API; its parts start with its lifespan and stop after the last answer."""
     metrics = ApiMetrics(registry)
-    app = FastAPI(
+    app = _Api(
         title="Taskyard",
         description=_DESCRIPTION,
         version=version("taskyard"),
@@ -87,11 +102,10 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     documentation.install(app)
-    app.add_middleware(Direct, parts=app.state.parts, ways=submitting.WAYS + reading.WAYS)
     keyring = app.state.parts.keyring if settings.auth == "keys" else None
-    app.add_middleware(Gate, keyring=keyring, rates=Rates(settings.api_rate_per_s))
-    app.add_middleware(
-        Edge,
+    direct = Direct(app.past_front, parts=app.state.parts, ways=submitting.WAYS + reading.WAYS)
+    app.front = Edge(
+        Gate(direct, keyring=keyring, rates=Rates(settings.api_rate_per_s)),
         metrics=metrics.http,
         leaving=app.state.leaving,
         max_body_bytes=settings.api_max_body_bytes,
@@ -105,7 +119,6 @@ def create_app(settings: ApiSettings, registry: CollectorRegistry) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     parts.waker.start()
-    parts.writer.start()
     parts.watcher.start()
     parts.keyring.start()
     try:
@@ -113,6 +126,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await parts.watcher.stop()
         await parts.keyring.stop()
-        await asyncio.to_thread(parts.writer.stop)
+        await parts.writer.stop()
         await asyncio.to_thread(parts.waker.stop)
         parts.readers.stop()

@@ -1,6 +1,5 @@
 """Metrics of the API, in groups: requests, submissions, what people do to tasks, and connections."""
 
-from collections import Counter as Counted
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
@@ -26,10 +25,10 @@ class RequestMetrics:
     """Requests and their answers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self._requests = Counter(
             "taskyard_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=registry
         )
-        self.duration = Histogram(
+        self._duration = Histogram(
             "taskyard_http_request_duration_seconds",
             "Time from the request to the end of the answer; long polls included.",
             ["method", "route"],
@@ -38,6 +37,17 @@ class RequestMetrics:
         )
         self.in_progress = Gauge("taskyard_http_requests_in_progress", "Requests being answered.", registry=registry)
         self.long_polls = Gauge("taskyard_long_polls", "Requests that wait for a task's end.", registry=registry)
+        # To find what has these labels takes the client library longer than to count.
+        self._found: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count a request and its answer. `method` and `route` are of a few: each that was ever seen is kept."""
+        found = self._found.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, str(status)), self._duration.labels(method, route)
+            self._found[method, route, status] = found
+        found[0].inc()
+        found[1].observe(duration_s)
 
 
 class ConnectionMetrics:
@@ -77,6 +87,7 @@ class SubmissionMetrics:
         self.writer_backlog = Gauge(
             "taskyard_writer_backlog_tasks", "Tasks that wait for the writer.", registry=registry
         )
+        self._found: dict[tuple[str, str, Result], Counter] = {}
         self.expect(UNKNOWN, UNKNOWN)
 
     def expect(self, kind: str, queue: str) -> None:
@@ -85,9 +96,12 @@ class SubmissionMetrics:
             self._submissions.labels(kind, queue, result)
 
     def count(self, places: Iterable[tuple[str, str]], result: Result) -> None:
-        """Count what became of the tasks at these `places`: the kind and the queue of each."""
-        for (kind, queue), tasks in Counted(places).items():
-            self._submissions.labels(kind, queue, result).inc(tasks)
+        """Count what became of the tasks at these `places`: the kind and the queue of each, of those that there are."""
+        for kind, queue in places:
+            found = self._found.get((kind, queue, result))
+            if found is None:
+                found = self._found[kind, queue, result] = self._submissions.labels(kind, queue, result)
+            found.inc()
 
 
 class ReaderMetrics:

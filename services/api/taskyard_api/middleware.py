@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from fastapi import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskyard_api.leaving import Leaving
 from taskyard_api.metrics import RequestMetrics
-from taskyard_api.problems import problem
+from taskyard_api.problems import problem, unexpected
 
 _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_JSON: Final = "send the body as JSON, and say so: Content-Type: application/json"
+_NO_ANSWER: Final = 500  # of a request whose client left first
 _QUIET: Final = frozenset({"/livez", "/readyz"})
 
 log = structlog.get_logger(__name__)
@@ -48,40 +49,40 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] != "/" and scope["path"].endswith("/"):
-            scope["path"] = scope["path"].rstrip("/") or "/"
+        scope["path"] = _without_slash(scope["path"])
         sent = dict(scope["headers"])
         request_id = _request_id(sent.get(b"x-request-id", b""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
-        status = 500
+        status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
                 if self._leaving.begun:
-                    headers["Connection"] = "close"
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         held = _Held()
         self._leaving.asked(by_probe=scope["path"] in _QUIET)
         self._metrics.in_progress.inc()
+        limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes
         try:
-            limit_bytes = self._max_batch_bytes if scope["path"] == "/tasks/batch" else self._max_body_bytes
-            if _declared_bytes(sent) > limit_bytes:
-                await problem(413, "too_large", _too_large(limit_bytes))(scope, receive, send_with_id)
-            elif not _is_json(sent):
-                await problem(415, "unsupported_media_type", _NO_JSON)(scope, receive, send_with_id)
+            if (refusal := _refusal(sent, limit_bytes)) is not None:
+                await refusal(scope, receive, send_with_id)
             else:
                 await self._app(scope, self._limited(receive, limit_bytes, held), send_with_id)
+        except Exception as error:
+            if not status:
+                await unexpected(error)(scope, receive, send_with_id)
+            raise  # for the server's log, and as FastAPI does it
         finally:
             self._room_bytes += held.size_bytes
             self._metrics.in_progress.dec()
-            self._observe(scope, status, time.monotonic() - started)
+            self._observe(scope, status or _NO_ANSWER, time.monotonic() - started)
 
     def _limited(self, receive: Receive, limit_bytes: int, held: "_Held") -> Receive:
         """Count what a request sends, and refuse it past its own limit, or past what there is room for in all."""
@@ -102,8 +103,7 @@ class Edge:
     def _observe(self, scope: Scope, status: int, duration_s: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", "<unmatched>")
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.duration.labels(method, route).observe(duration_s)
+        self._metrics.answered(method, route, status, duration_s)
         say = log.debug if scope["path"] in _QUIET else log.info
         say(
             "request",
@@ -120,6 +120,19 @@ class _Held:
     """What one request has sent so far of its body."""
 
     size_bytes: int = 0
+
+
+def _without_slash(path: str) -> str:
+    return (path.rstrip("/") or "/") if path.endswith("/") else path
+
+
+def _refusal(sent: dict[bytes, bytes], limit_bytes: int) -> Response | None:
+    """Return the answer to a request whose headers alone rule it out."""
+    if _declared_bytes(sent) > limit_bytes:
+        return problem(413, "too_large", _too_large(limit_bytes))
+    if not _is_json(sent):
+        return problem(415, "unsupported_media_type", _NO_JSON)
+    return None
 
 
 def _request_id(given: bytes) -> str:

@@ -160,6 +160,11 @@ def _on_validation_error(_request: Request, error: Exception) -> Response:
 
 
 def _on_unexpected(_request: Request, error: Exception) -> Response:
+    return unexpected(error)
+
+
+def unexpected(error: Exception) -> Response:
+    """Write an error that nobody foresaw to the log; return the answer that tells no more than that."""
     log.error("unexpected error", exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "an error that nobody expected; the log has it")
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from taskyard.errors import UnavailableError
 
+Connection = psycopg2.extensions.connection
 Cursor = psycopg2.extensions.cursor
 T = TypeVar("T")
 
@@ -61,22 +62,10 @@ class Session:
         sticky: bool = False,
         outside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        parts = make_url(url)
-        self._dsn: dict[str, Any] = {
-            "host": parts.host,
-            "port": parts.port,
-            "user": parts.username,
-            "password": parts.password,
-            "dbname": parts.database,
-            "application_name": application,
-            "options": f"-c statement_timeout={_ms(statement_timeout_s)}"
-            f" -c idle_in_transaction_session_timeout={_ms(_STANDSTILL_S)} -c jit=off -c timezone=UTC {options}",
-            **_KEEPALIVE,
-            **parts.query,
-        }
+        self._dsn = dsn(url, application, statement_timeout_s, options)
         self._sticky = sticky
         self._outside = outside
-        self._connection: psycopg2.extensions.connection | None = None
+        self._connection: Connection | None = None
 
     def run(self, statement: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run one statement as its own transaction and return what it returns.
@@ -138,7 +127,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether a connection is open that the server has not ended yet, as far as the socket tells."""
-        return self._connection is not None and not self._connection.closed and not self._ended_by_server()
+        return self._connection is not None and not self._connection.closed and not is_ended(self._connection)
 
     @property
     def is_connected(self) -> bool:
@@ -149,42 +138,70 @@ class Session:
     def _cursor(self) -> Iterator[Cursor]:
         with self._outside():
             connection = self._open()
-            try:
-                with connection.cursor() as cursor:
-                    yield cursor
-            except psycopg2.errors.UndefinedTable as error:
-                raise UnavailableError("the database has no tables of Taskyard: run `taskyard migrate`") from error
-            except _GONE as error:
-                if not _is_about_statement(error):
-                    self.close()
-                raise UnavailableError(_reason(error)) from error
+            with absences(self.close), connection.cursor() as cursor:
+                yield cursor
 
-    def _open(self) -> psycopg2.extensions.connection:
-        if self._connection is not None and (self._connection.closed or self._ended_by_server()):
+    def _open(self) -> Connection:
+        if self._connection is not None and (self._connection.closed or is_ended(self._connection)):
             self.close()
             if self._sticky:
                 raise UnavailableError("PostgreSQL ended the connection")
         if self._connection is None:
-            try:
+            with absences(self.close):
                 connection = psycopg2.connect(**self._dsn)
-            except psycopg2.OperationalError as error:
-                raise UnavailableError(_reason(error)) from error
             connection.autocommit = True
             psycopg2.extras.register_default_jsonb(connection, loads=orjson.loads)
             self._connection = connection
         return self._connection
 
-    def _ended_by_server(self) -> bool:
-        """An idle connection with something to read has either a notification, or the server's farewell."""
-        connection = self._connection
-        try:
-            for _ in range(3):  # what was said is soon read; an end stays readable
-                if connection is None or not _is_readable(connection, 0):
-                    return False
-                connection.poll()
-        except _GONE:
-            pass
-        return True
+
+def dsn(url: str, application: str, statement_timeout_s: float, options: str = "") -> dict[str, Any]:
+    """Return how psycopg2 is to connect to `url`: what all connections have in common, and what this one asks for."""
+    parts = make_url(url)
+    return {
+        "host": parts.host,
+        "port": parts.port,
+        "user": parts.username,
+        "password": parts.password,
+        "dbname": parts.database,
+        "application_name": application,
+        "options": f"-c statement_timeout={_ms(statement_timeout_s)}"
+        f" -c idle_in_transaction_session_timeout={_ms(_STANDSTILL_S)} -c jit=off -c timezone=UTC {options}",
+        **_KEEPALIVE,
+        **parts.query,
+    }
+
+
+@contextmanager
+def absences(close: Callable[[], None]) -> Iterator[None]:
+    """Have the block's errors say that PostgreSQL is away, where it is; `close` is called where the connection broke.
+
+    Raises:
+        UnavailableError: the database is away, or its tables are.
+    """
+    try:
+        yield
+    except psycopg2.errors.UndefinedTable as error:
+        raise UnavailableError("the database has no tables of Taskyard: run `taskyard migrate`") from error
+    except _GONE as error:
+        if not _is_about_statement(error):
+            close()
+        raise UnavailableError(_reason(error)) from error
+
+
+def is_ended(connection: Connection) -> bool:
+    """Whether the server ended a connection that is idle, as far as the socket tells.
+
+    One with something to read has either a notification, or the server's farewell.
+    """
+    try:
+        for _ in range(3):  # what was said is soon read; an end stays readable
+            if not _is_readable(connection, 0):
+                return False
+            connection.poll()
+    except _GONE:
+        pass
+    return True
 
 
 def wake(cursor: Cursor) -> None:
@@ -199,7 +216,7 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def _is_readable(connection: psycopg2.extensions.connection, within_s: float) -> bool:
+def _is_readable(connection: Connection, within_s: float) -> bool:
     """Whether the server sends something, or ends the connection, within so many seconds.
 
     Raises:

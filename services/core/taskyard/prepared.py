@@ -4,14 +4,14 @@ For long ones that are run often: reading and planning them may take longer than
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import psycopg2.extensions
+from taskyard.database import Connection, Cursor
 
-from taskyard.database import Cursor
+Values = Mapping[str, Any]
 
 BY_KEY: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
 """Options of a connection whose statements look rows up by key alone, and whose plans are kept."""
@@ -31,7 +31,7 @@ class _Plans:
     names: set[str] = field(default_factory=set)
 
 
-_plans: Final[WeakKeyDictionary[psycopg2.extensions.connection, _Plans]] = WeakKeyDictionary()
+_plans: Final[WeakKeyDictionary[Connection, _Plans]] = WeakKeyDictionary()
 
 
 class Prepared:
@@ -43,21 +43,28 @@ class Prepared:
         self.prepare = f"PREPARE {name} AS {statement % numbered}"
         self.call = f"EXECUTE {name} ({', '.join(f'%({word})s' for word in parameters)})"
 
-    def execute(self, cursor: Cursor, values: Mapping[str, Any], *, after: "Prepared | None" = None) -> None:
+    def execute(self, cursor: Cursor, values: Values, *, after: "Prepared | None" = None) -> None:
         """Run it in one round trip, and in one more the first time on a connection. Its rows are then the cursor's.
 
         `after` runs before it, with the same values, in the same round trip and transaction. What that one waited for
         this one sees, as statements of a transaction do.
         """
+        for text, filled in self.trips(cursor.connection, values, after=after):
+            cursor.execute(text, filled)
+
+    def trips(
+        self, connection: Connection, values: Values, *, after: "Prepared | None" = None
+    ) -> Iterator[tuple[str, Values | None]]:
+        """Give what `execute` sends, one text a round trip; each is to be asked for when the one before was done."""
         statements = (self,) if after is None else (after, self)
         now = time.monotonic()
-        plans = _plans.setdefault(cursor.connection, _Plans(now + PLANNED_ANEW_S))
+        plans = _plans.setdefault(connection, _Plans(now + PLANNED_ANEW_S))
         for statement in statements:
             if statement.name not in plans.names:
-                cursor.execute(statement.prepare)
+                yield statement.prepare, None
                 plans.names.add(statement.name)
         calls = [statement.call for statement in statements]
         if now >= plans.until:
             plans.until = now + PLANNED_ANEW_S
             calls.insert(0, "DISCARD PLANS")
-        cursor.execute("; ".join(calls), values)
+        yield "; ".join(calls), values

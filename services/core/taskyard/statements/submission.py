@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 import psycopg2
 
+from taskyard.asking import Ask, Asking, carry
 from taskyard.database import Cursor
 from taskyard.errors import UnavailableError
 from taskyard.prepared import Prepared
@@ -116,6 +117,11 @@ _NOBODY: Final = KeyTaken(0, "")
 def insert(
     cursor: Cursor, tasks: Sequence[NewTask], deeds: Sequence[tuple[Deed, range]] = ()
 ) -> list[Recorded | KeyTaken]:
+    """Carry `insertion` out."""
+    return carry(cursor, insertion(tasks, deeds))
+
+
+def insertion(tasks: Sequence[NewTask], deeds: Sequence[tuple[Deed, range]] = ()) -> Asking[list[Recorded | KeyTaken]]:
     """Record `tasks` and make those that are due ready; return what became of each, in their order.
 
     `deeds` are recorded with them, in this order, each with the ids of those of its tasks that are new, and only where
@@ -128,19 +134,16 @@ def insert(
     since PostgreSQL numbers the rows of an ordered INSERT … SELECT in that order.
     """
     values = {"tasks": _json([_row(place, task) for place, task in enumerate(tasks)])}
-    if deeds:
-        _insert_audited.execute(cursor, values | _told(tasks, deeds))
-    else:
-        _insert.execute(cursor, values)
+    rows = yield Ask(_insert_audited, values | _told(tasks, deeds)) if deeds else Ask(_insert, values)
     keyed: dict[str, Recorded | KeyTaken] = {}
     unkeyed: list[Recorded] = []
-    for id_, created_at, run_at, queued_at, status, key in cursor.fetchall():
+    for id_, created_at, run_at, queued_at, status, key in rows:
         recorded = Recorded(id_, created_at, run_at, queued_at, Status(status))
         if key is None:
             unkeyed.append(recorded)
         else:
             keyed[key] = recorded
-    taken = _taken(cursor, [task.idempotency_key for task in tasks if task.idempotency_key], len(keyed))
+    taken = yield from _taken([task.idempotency_key for task in tasks if task.idempotency_key], len(keyed))
     numbered = iter(unkeyed)
     return [
         next(numbered)
@@ -190,12 +193,12 @@ def _row(position: int, task: NewTask) -> dict[str, Any]:
     }
 
 
-def _taken(cursor: Cursor, keys: list[str], recorded: int) -> dict[str, KeyTaken]:
+def _taken(keys: list[str], recorded: int) -> Asking[dict[str, KeyTaken]]:
     """Look up the keys where not all of them brought a row of their own."""
     if len(keys) == recorded:
         return {}
     try:
-        cursor.execute(_KEYED, {"keys": keys})
+        rows = yield Ask(_KEYED, {"keys": keys})
     except psycopg2.Error as error:  # no other error may come now: it would say that nothing was recorded
         raise UnavailableError("whose the Idempotency-Keys are could not be looked up") from error
-    return {key: KeyTaken(id_, bytes(request_hash).hex()) for key, id_, request_hash in cursor.fetchall()}
+    return {key: KeyTaken(id_, bytes(request_hash).hex()) for key, id_, request_hash in rows}
