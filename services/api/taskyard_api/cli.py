@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 import typer
 
-from taskyard import logs
+from taskyard import garbage, logs
 from taskyard.listening import is_loopback
 from taskyard.metrics import registry
 from taskyard.serving import serve
@@ -38,6 +38,7 @@ def run() -> None:
     app = create_app(settings, collectors)
     serve(settings, collectors)
     config = server_config(app, settings, app.state.parts.metrics.connections)
+    garbage.keep_what_is_loaded()
     log.info("api runs", host=settings.api_host, port=settings.api_port)
     LeavingServer(config, app.state.leaving, settings.api_drain_s, app.state.parts.watcher.release).run()
 

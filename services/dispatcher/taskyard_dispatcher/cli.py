@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 import typer
 
-from taskyard import logs, schema
+from taskyard import garbage, logs, schema
 from taskyard.broker import celery_app
 from taskyard.database import Session
 from taskyard.errors import TaskyardError
@@ -134,6 +134,7 @@ def run() -> None:
     loops = build(settings, metrics, health, stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    garbage.keep_what_is_loaded()
     threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
     for thread in threads:
         thread.start()

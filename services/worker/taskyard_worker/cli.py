@@ -10,7 +10,7 @@ import typer
 from celery import Celery, signals
 from prometheus_client import CollectorRegistry
 
-from taskyard import logs, schema
+from taskyard import garbage, logs, schema
 from taskyard.database import Cursor, Session
 from taskyard.errors import HandlerLoadError, TaskyardError
 from taskyard.handlers import Kind, load
@@ -138,6 +138,7 @@ def run() -> None:
         quiet=True,
     )
     shown.watch(worker)
+    garbage.keep_what_is_loaded()
     worker.start()
     sys.exit(worker.exitcode)
 
