@@ -16,6 +16,17 @@ Values = Mapping[str, Any]
 BY_KEY: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
 """Options of a connection whose statements look rows up by key alone, and whose plans are kept."""
 
+
+def looked_up(column: str, key: str) -> str:
+    """Return the condition that `column`, the key of a table, is `key`, a column of few rows that are joined with it.
+
+    Such that PostgreSQL has but one way: to look each of the few up. By `=` alone it may go through all of the table's
+    index in its order, and through all of the few for each entry, which is what it does where it takes the table for
+    empty: one that was so when it was last analysed, and has pages left, is taken for empty however it has grown.
+    """
+    return f"{column} = ANY (ARRAY[{key}])"
+
+
 PLANNED_ANEW_S: Final = 1.0
 """Seconds after which a connection that is in use plans its statements anew.
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Budget
-from taskyard.prepared import Prepared
+from taskyard.prepared import Prepared, looked_up
 from taskyard.statements import ends
 
 STATUS: Final = "tasks.status || ''"
@@ -38,11 +38,12 @@ _CLAIM: Final = f"""
            SET status = 'running', attempt = tasks.attempt + 1, worker = %(worker)s, started_at = now(),
                lease_until = now() + make_interval(secs => %(lease_s)s), progress = NULL, progress_note = NULL
           FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS asked (task_id, attempt)
-         WHERE id = asked.task_id AND tasks.attempt = asked.attempt - 1 AND queue = %(queue)s AND {STATUS} = 'queued'
+         WHERE {looked_up("id", "asked.task_id")} AND tasks.attempt = asked.attempt - 1
+           AND queue = %(queue)s AND {STATUS} = 'queued'
            AND NOT EXISTS (SELECT FROM queues WHERE name = %(queue)s AND paused)
      RETURNING tasks.*
     ), gone AS (
-        DELETE FROM ready USING taken WHERE task_id = taken.id
+        DELETE FROM ready USING taken WHERE {looked_up("task_id", "taken.id")}
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks)
         SELECT %(queue)s, 'queued', 'running', count(*) FROM taken HAVING count(*) > 0
@@ -62,7 +63,8 @@ _GIVE_BACK: Final = f"""
                finished_at = CASE WHEN cancel_requested_at IS NOT NULL THEN clock_timestamp() END,
                attempt = tasks.attempt - 1, worker = NULL, started_at = NULL, lease_until = NULL
           FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
-         WHERE id = held.task_id AND tasks.attempt = held.attempt AND {STATUS} = 'running' AND worker = %(worker)s
+         WHERE {looked_up("id", "held.task_id")} AND tasks.attempt = held.attempt
+           AND {STATUS} = 'running' AND worker = %(worker)s
      RETURNING id, tasks.attempt, created_at, run_at, finished_at, queue, kind, status
     ), moved AS (
         INSERT INTO moves (queue, source, target, tasks, {ends.COLUMNS})
@@ -74,7 +76,7 @@ _GIVE_BACK: Final = f"""
 _RENEW: Final = f"""
     UPDATE tasks SET lease_until = now() + make_interval(secs => %(lease_s)s)
       FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
-     WHERE id = held.task_id AND tasks.attempt = held.attempt AND {STATUS} = 'running'
+     WHERE {looked_up("id", "held.task_id")} AND tasks.attempt = held.attempt AND {STATUS} = 'running'
  RETURNING id, tasks.attempt, set_config('synchronous_commit', 'off', true)
 """
 _renew: Final = Prepared("renew", _RENEW, "task_ids", "attempts", "lease_s")
@@ -82,7 +84,7 @@ _renew: Final = Prepared("renew", _RENEW, "task_ids", "attempts", "lease_s")
 _CANCELLATIONS: Final = f"""
     SELECT id, tasks.attempt
       FROM tasks JOIN unnest(%(task_ids)s::bigint[], %(attempts)s::integer[]) AS held (task_id, attempt)
-        ON id = held.task_id AND tasks.attempt = held.attempt
+        ON {looked_up("id", "held.task_id")} AND tasks.attempt = held.attempt
      WHERE {STATUS} = 'running' AND cancel_requested_at IS NOT NULL
 """
 _cancellations: Final = Prepared("cancellations", _CANCELLATIONS, "task_ids", "attempts")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from taskyard.database import Cursor
-from taskyard.prepared import Prepared
+from taskyard.prepared import Prepared, looked_up
 
 _LEAD_CLASS: Final = 7235
 
@@ -27,7 +27,7 @@ _PROMOTE: Final = f"""
          ORDER BY run_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
     ), queued AS (
         UPDATE tasks SET status = 'queued', queued_at = greatest(tasks.run_at, tasks.created_at, tasks.started_at)
-          FROM due WHERE tasks.id = due.id
+          FROM due WHERE {looked_up("tasks.id", "due.id")}
      RETURNING tasks.id, run_at, attempt, priority, queue, kind, due.status AS source
     ), waiting AS (
         INSERT INTO ready (task_id, run_at, attempt, priority, queue, kind)
@@ -62,11 +62,11 @@ _PICK: Final = """
 """
 _pick: Final = Prepared("pick", _PICK, "queue", "window", "limit")
 
-_MARK: Final = """
+_MARK: Final = f"""
     UPDATE ready SET dispatched_at = now(), message = sent.message
       FROM unnest(%(task_ids)s::bigint[], %(attempts)s::integer[], %(messages)s::bigint[])
            AS sent (task_id, attempt, message)
-     WHERE ready.task_id = sent.task_id AND ready.attempt = sent.attempt AND queue = %(queue)s
+     WHERE {looked_up("ready.task_id", "sent.task_id")} AND ready.attempt = sent.attempt AND queue = %(queue)s
  RETURNING set_config('synchronous_commit', 'off', true)
 """
 _mark: Final = Prepared("mark", _MARK, "task_ids", "attempts", "messages", "queue")

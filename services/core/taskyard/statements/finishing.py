@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
-from taskyard.prepared import Prepared
+from taskyard.prepared import Prepared, looked_up
 from taskyard.statements import ends
 from taskyard.statements.claims import STATUS, Held
 
@@ -34,7 +34,8 @@ _FINISH: Final = f"""
                %(began_ago_s)s::double precision[], %(ended_ago_s)s::double precision[]
                ) AS ending (task_id, attempt, status, reason, due_in_s, outcome, result, lost, error_type,
                             error_message, traceback, began_ago_s, ended_ago_s)
-         WHERE id = ending.task_id AND tasks.attempt = ending.attempt AND {STATUS} = 'running'
+         WHERE {looked_up("id", "ending.task_id")} AND tasks.attempt = ending.attempt
+           AND {STATUS} = 'running'
      RETURNING id, tasks.attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, tasks.status,
                outcome, ending.reason AS ending_reason, ending.error_type AS ending_type,
                ending.error_message AS ending_message, traceback, ended_ago_s
