@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
+
+import orjson
 
 from taskyard.database import Cursor
 from taskyard.outcomes import Cancelled, ErrorReport, Failed, Lost, Move, Outcome, Succeeded
@@ -27,15 +30,11 @@ _FINISH: Final = f"""
                result = ending.result::jsonb,
                error_type = ending.error_type, error_message = ending.error_message,
                losses = losses + ending.lost, uncounted_attempts = uncounted_attempts + ending.lost, lease_until = NULL
-          FROM unnest(
-               %(task_ids)s::bigint[], %(attempts)s::integer[], %(statuses)s::text[], %(reasons)s::text[],
-               %(due_in_s)s::double precision[], %(outcomes)s::text[], %(results)s::text[], %(lost)s::integer[],
-               %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
-               %(began_ago_s)s::double precision[], %(ended_ago_s)s::double precision[]
-               ) AS ending (task_id, attempt, status, reason, due_in_s, outcome, result, lost, error_type,
-                            error_message, traceback, began_ago_s, ended_ago_s)
-         WHERE {looked_up("id", "ending.task_id")} AND tasks.attempt = ending.attempt
-           AND {STATUS} = 'running'
+          FROM json_to_recordset(%(endings)s) AS ending (
+               task_id bigint, attempt integer, status text, reason text, due_in_s double precision, outcome text,
+               result text, lost integer, error_type text, error_message text, traceback text,
+               began_ago_s double precision, ended_ago_s double precision)
+         WHERE {looked_up("id", "ending.task_id")} AND tasks.attempt = ending.attempt AND {STATUS} = 'running'
      RETURNING id, tasks.attempt, created_at, run_at, started_at, finished_at, worker, queue, kind, tasks.status,
                outcome, ending.reason AS ending_reason, ending.error_type AS ending_type,
                ending.error_message AS ending_message, traceback, ended_ago_s
@@ -51,23 +50,7 @@ _FINISH: Final = f"""
     )
     SELECT id, attempt, status FROM ended
 """
-_finish: Final = Prepared(
-    "finish",
-    _FINISH,
-    "task_ids",
-    "attempts",
-    "statuses",
-    "reasons",
-    "due_in_s",
-    "outcomes",
-    "results",
-    "lost",
-    "error_types",
-    "error_messages",
-    "tracebacks",
-    "began_ago_s",
-    "ended_ago_s",
-)
+_finish: Final = Prepared("finish", _FINISH, "endings")
 
 _OUTCOME_WORD: Final = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled", Lost: "lost"}
 
@@ -91,21 +74,12 @@ def finish(cursor: Cursor, endings: Sequence[Ending]) -> dict[Held, str]:
 
     That is `move.to`, or `cancelled` where another attempt was due but somebody asked for a cancellation. An attempt
     that is missing was no longer its task's own: its outcome came too late and is dropped. Locks the tasks' rows.
+
+    Raises:
+        ValueError, TypeError, psycopg2.DataError: the record cannot hold one of them; none is recorded.
     """
     ordered = sorted(endings, key=lambda ending: ending.held.task_id)
-    _finish.execute(
-        cursor,
-        {
-            "task_ids": [ending.held.task_id for ending in ordered],
-            "attempts": [ending.held.attempt for ending in ordered],
-            "statuses": [ending.move.to for ending in ordered],
-            "reasons": [ending.move.reason for ending in ordered],
-            "due_in_s": [ending.move.due_in_s for ending in ordered],
-            "began_ago_s": [ending.began_ago_s for ending in ordered],
-            "ended_ago_s": [ending.ended_ago_s for ending in ordered],
-            **_outcomes([ending.outcome for ending in ordered]),
-        },
-    )
+    _finish.execute(cursor, {"endings": orjson.dumps([_row(ending) for ending in ordered]).decode()})
     return {Held(task_id, attempt): status for task_id, attempt, status in cursor.fetchall()}
 
 
@@ -114,13 +88,28 @@ def lost(message: str) -> Lost:
     return Lost(ErrorReport("WorkerLost", message))
 
 
-def _outcomes(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
-    errors = [None if isinstance(outcome, Succeeded | Cancelled) else outcome.error for outcome in outcomes]
-    return {
-        "outcomes": [_OUTCOME_WORD[type(outcome)] for outcome in outcomes],
-        "results": [outcome.result if isinstance(outcome, Succeeded) else None for outcome in outcomes],
-        "lost": [int(isinstance(outcome, Lost)) for outcome in outcomes],
-        "error_types": [error and error.type for error in errors],
-        "error_messages": [error and error.message for error in errors],
-        "tracebacks": [error and error.traceback for error in errors],
+def _row(ending: Ending) -> dict[str, Any]:
+    """Return an ending as the statement reads it; what is left out is NULL.
+
+    Raises:
+        ValueError: its delay is no number of seconds; JSON would have none at all instead.
+    """
+    outcome, move = ending.outcome, ending.move
+    if move.due_in_s is not None and not isfinite(move.due_in_s):
+        raise ValueError(f"a task cannot be due in {move.due_in_s} seconds")
+    row: dict[str, Any] = {
+        "task_id": ending.held.task_id,
+        "attempt": ending.held.attempt,
+        "status": move.to,
+        "outcome": _OUTCOME_WORD[type(outcome)],
+        "lost": int(isinstance(outcome, Lost)),
+        "began_ago_s": ending.began_ago_s,
+        "ended_ago_s": ending.ended_ago_s,
     }
+    if isinstance(outcome, Succeeded):
+        return row | {"result": outcome.result}
+    row |= {"reason": move.reason, "due_in_s": move.due_in_s}
+    if isinstance(outcome, Cancelled):
+        return row
+    error = outcome.error
+    return row | {"error_type": error.type, "error_message": error.message, "traceback": error.traceback}
