@@ -1,13 +1,15 @@
 """Laws of the documents that the record can hold."""
 
 import json
+from functools import reduce
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json as to_json_text
 
-from taskyard.documents import MAX_DEPTH, check, dump, storable
+from taskyard.documents import MAX_DEPTH, check, dump, is_plain, storable
 from taskyard.errors import InvalidError
 from taskyard.results import to_text
 
@@ -21,6 +23,8 @@ documents = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
+
+DEEP = reduce(lambda inner, _: [inner], range(MAX_DEPTH + 1), 1)
 
 
 @given(documents)
@@ -87,3 +91,20 @@ def test_a_result_may_be_what_pydantic_can_say_as_json():
         "at": "2026-11-24",
         "t": [1, 2],
     }
+
+
+@given(documents)
+def test_what_looks_plain_can_be_stored(document):
+    text = to_json_text(document)
+    if is_plain(text):
+        check(orjson.loads(text), "result")
+
+
+@pytest.mark.parametrize("document", [{"a": "x\x00y"}, [float("nan")], [float("-inf")], 2**63, {"\x00": 1}, DEEP])
+def test_what_cannot_be_stored_does_not_look_plain(document):
+    assert not is_plain(to_json_text(document, inf_nan_mode="constants"))
+
+
+@pytest.mark.parametrize("document", [None, {"rows": 12, "mean": -1.5e-7}, ["ä", "\n", 2**59], [[]] * 60])
+def test_what_handlers_return_mostly_looks_plain(document):
+    assert is_plain(to_json_text(document))

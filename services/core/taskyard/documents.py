@@ -5,6 +5,7 @@ readers. A document that breaks one of these rules is refused at the edge, with 
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from taskyard.errors import Fault, InvalidError
 
 MAX_DEPTH: Final = 64
 MAX_RESULT_BYTES: Final = 1024 * 1024
+_DOUBTFUL: Final = re.compile(rb"\\u|NaN|Infinity|[0-9]{19}")
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -21,6 +23,11 @@ def check(document: Any, field: str) -> None:
     """Raise `InvalidError` with the first place in `document` that cannot be stored; paths start with `field`."""
     for fault in _faults(document, field, 0):
         raise InvalidError(fault)
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a document can be stored, as far as a glance at its JSON `text` tells; else let `check` look closely."""
+    return _DOUBTFUL.search(text) is None and text.count(b"[") + text.count(b"{") <= MAX_DEPTH
 
 
 def dump(document: Any, field: str) -> str:

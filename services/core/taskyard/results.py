@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, from_json, to_jsonable_python
 from pydantic_core import to_json as to_json_text
 
-from taskyard.documents import MAX_RESULT_BYTES, check
+from taskyard.documents import MAX_RESULT_BYTES, check, is_plain
 from taskyard.errors import Fault, InvalidError
 
 
@@ -34,7 +34,8 @@ def to_text(returned: Any) -> str:
     """
     try:
         text = _drawn(returned) if inspect.isgenerator(returned) else _written(returned)
-        check(from_json(text, allow_inf_nan=True), "result")
+        if not is_plain(text):
+            check(from_json(text, allow_inf_nan=True), "result")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise InvalidError(Fault("result", f"is not JSON: {error}")) from error
     return text.decode()

@@ -10,6 +10,7 @@ import inspect
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Final
@@ -21,7 +22,7 @@ from taskyard import logs
 from taskyard.context import Context, Interrupted, TaskCancelled, TaskTimedOut
 from taskyard.handlers import Kind
 from taskyard.outcomes import Outcome, Succeeded
-from taskyard.redaction import Secrets
+from taskyard.redaction import NO_SECRETS, Secrets
 from taskyard.results import to_text
 from taskyard.statements.claims import Claim
 from taskyard.states import Reason
@@ -54,7 +55,7 @@ class Runner:
         What the payload has that is secret stands neither in the outcome's error nor in what is logged meanwhile.
         """
         secrets = kind.redaction.secrets(claim.payload)
-        with logs.hiding(secrets):
+        with logs.hiding(secrets) if secrets is not NO_SECRETS else nullcontext():
             return self._run(kind, claim, secrets)
 
     def _run(self, kind: Kind, claim: Claim, secrets: Secrets) -> Outcome:
