@@ -16,7 +16,7 @@ class DispatcherSettings(AttemptSettings):
     )
     dispatch_batch: int = Field(250, ge=1, le=5000, description="tasks published and confirmed at once")
     message_tasks: int = Field(
-        50, ge=1, le=1000, description="short tasks that share a message where many wait, at most; 1: each goes alone"
+        100, ge=1, le=1000, description="short tasks that share a message where many wait, at most; 1: each goes alone"
     )
     poll_s: float = Field(0.5, ge=0.01, le=60, description="seconds between looks for work when nothing wakes it")
     confirm_timeout_s: float = Field(5.0, ge=0.1, le=60, description="seconds RabbitMQ has to confirm a batch")
