@@ -39,7 +39,6 @@ TICK_S: Final = 0.25
 """Seconds between two looks at the board: what a cancellation waits at most, and a time limit is late."""
 
 _PROGRESS_S: Final = 1.0
-_NOTE_S: Final = 1.0
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 log = structlog.get_logger(__name__)
@@ -81,7 +80,6 @@ class Supervisor:
         self._reported: dict[Held, int] = {}
         self._renew_at = 0.0
         self._report_at = 0.0
-        self._note_at = 0.0
 
     def start(self, pulse: Pulse) -> None:
         """Start the watch; it ends with the process."""
@@ -124,7 +122,7 @@ class Supervisor:
         self._forget({watched.held for watched in running})
         self._record_ended()
         self._give_back()
-        self._note_run_times(now)
+        self._note_run_times()
         if running:
             self._pass_on_cancellations(running, now)
             self._renew(running, now)
@@ -184,11 +182,8 @@ class Supervisor:
             count = self._session.run(claims.give_back, attempts, self._settings.worker_name)
             log.warning("given back for a dead child", count=count)
 
-    def _note_run_times(self, now: float) -> None:
+    def _note_run_times(self) -> None:
         """Tell the dispatchers how long kinds take, where that changed."""
-        if now < self._note_at:
-            return
-        self._note_at = now + _NOTE_S
         if news := self._run_times.news():
             self._session.run(kinds.note_run_times, news)
 
