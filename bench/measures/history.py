@@ -17,17 +17,14 @@ from bench import filling, idleness
 from bench.load import Measured
 from bench.measures.shape import Figure, Measure, Target
 from bench.operations import TITLES, Operations
-from bench.systems.place import STARTING_S
 from bench.turns import Figures, Turn
 from taskyard.statements import consistency
-from taskyard_dispatcher.metrics import BUFFER, RECORD
 
 _FEW: Final = 5_000
 """As good as none, and enough to read different ones and to list fifty that failed."""
 
 _BLOCKS: Final = 5
 _WARM_TIMES: Final = 50
-_POLL_S: Final = 0.05
 _SLOWER: Final = Target(1.5, at_most=True)
 _BUSIER: Final = Target(1.2, at_most=True)
 _IDLE: Final = {"idle": "idle, no consistency check", "checked": "idle, with the check"}
@@ -106,26 +103,12 @@ def _idle(turn: Turn, name: str, seen: dict[str, list[float]]) -> None:
 def _restart_dispatcher(turn: Turn, settings: Mapping[str, str]) -> None:
     """Start it again with other settings, and return when it leads; those of the next turn are its own again."""
     turn.parts.pop("dispatcher").stop()
-    _await_leaders(turn, 0)
     place = turn.place
     as_it_was = place.environment
     place.environment = {**as_it_was, **settings}
     [dispatcher] = [command for command in turn.system.front(place) if command.name == "dispatcher"]
     place.environment = as_it_was
     turn.start(dispatcher)
-    _await_leaders(turn, place.value("SELECT count(*) FROM queues") + len((RECORD, BUFFER)))
-
-
-def _await_leaders(turn: Turn, count: int) -> None:
-    """Return when so many queues and duties are led."""
-    led = (
-        "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid AND datname = current_database()"
-    )
-    deadline = time.monotonic() + STARTING_S
-    while turn.place.value(f"{led} WHERE locktype = 'advisory' AND granted") != count:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"the dispatcher did not come to lead {count} within {STARTING_S:.0f} s")
-        time.sleep(_POLL_S)
 
 
 def _count_s(turn: Turn) -> float:

@@ -5,7 +5,7 @@ import sys
 import time
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,9 @@ class Place:
     key: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
-    def command(self, name: str, words: Sequence[str | Path], *, serves: bool = False) -> Command:
-        """Make a command of the system, with its environment; where it `serves`, it is ready when its API says so."""
+    def command(self, name: str, words: Sequence[str | Path], *, ready: Callable[[], bool] | None = None) -> Command:
+        """Make a command of the system, with its environment; it has started when it is `ready`."""
         log = self.servers.folder / f"{name}.log"
-        ready = self._answers if serves else None
         return Command(name, words, environment=self.environment, log=log, grace_s=20.0, ready=ready)
 
     def value(self, statement: str, *values: Any) -> Any:
@@ -61,7 +60,8 @@ class Place:
         own_database = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
         return int(self.value(f"SELECT sum(calls) FROM pg_stat_statements WHERE {own_database}"))
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether the API says that it is ready."""
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
                 f"http://127.0.0.1:{self.port}/readyz", timeout=5

@@ -39,7 +39,7 @@ class Empty(System):
 
     def front(self, place: Place) -> Sequence[Command]:
         """Return its API."""
-        return [place.command("api", _module("empty", str(place.port)), serves=True)]
+        return [place.command("api", _module("empty", str(place.port)), ready=place.answers)]
 
 
 class Handwritten(Recorded):
@@ -52,7 +52,7 @@ class Handwritten(Recorded):
 
     def front(self, place: Place) -> Sequence[Command]:
         """Return its API."""
-        return [place.command("api", _module("handwritten", "serve", str(place.port)), serves=True)]
+        return [place.command("api", _module("handwritten", "serve", str(place.port)), ready=place.answers)]
 
     def worker(self, place: Place) -> Command:
         """Return its Celery worker."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from bench import load
 from bench.systems.place import BIN, Place, Recorded
@@ -9,6 +10,7 @@ from taskyard import issuing
 from taskyard.issuing import Person, Wish
 from taskyard.keys import Scope
 from taskyard.local.processes import Command
+from taskyard_dispatcher.metrics import BUFFER, RECORD
 
 _BATCH = 1000
 
@@ -32,9 +34,10 @@ class Taskyard(Recorded):
     def front(self, place: Place) -> Sequence[Command]:
         """Return API and dispatcher."""
         place.environment["TASKYARD_API_PORT"] = str(place.port)
+        now = place.value("SELECT clock_timestamp()")
         return [
-            place.command("api", [BIN / "taskyard-api"], serves=True),
-            place.command("dispatcher", [BIN / "taskyard-dispatcher"]),
+            place.command("api", [BIN / "taskyard-api"], ready=place.answers),
+            place.command("dispatcher", [BIN / "taskyard-dispatcher"], ready=lambda: _leads(place, now)),
         ]
 
     def worker(self, place: Place) -> Command:
@@ -51,6 +54,16 @@ class Taskyard(Recorded):
         """Empty the tables; messages that are left in RabbitMQ would claim nothing, but cost."""
         place.value("WITH gone AS (DELETE FROM ready), moved AS (DELETE FROM tasks) SELECT 1")
         place.servers.purge("tasks.")
+
+
+def _leads(place: Place, since: datetime) -> bool:
+    """Whether a dispatcher that connected since then leads all queues and duties; till then it loads, and is busy."""
+    led = place.value(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
+        "AND datname = current_database() AND backend_start >= %s",
+        since,
+    )
+    return bool(led >= place.value("SELECT count(*) FROM queues") + len((RECORD, BUFFER)))
 
 
 class Keyed(Taskyard):
