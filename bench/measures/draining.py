@@ -4,6 +4,7 @@ import time
 
 from bench.measures.shape import Figure, Measure, Target
 from bench.systems.place import STARTING_S
+from bench.systems.rivals import RawCelery
 from bench.systems.taskyard import Taskyard
 from bench.turns import Figures, Turn
 
@@ -17,7 +18,7 @@ def run(turn: Turn) -> Figures:
     count, limit_s = sizes.drain_tasks, sizes.drain_limit_s
     if turn.is_rival:
         limit_s = sizes.rival_drain_limit_s
-        count = count if turn.system.name == "raw" else sizes.rival_drain_tasks
+        count = count if isinstance(turn.system, RawCelery) else sizes.rival_drain_tasks
     if isinstance(turn.system, Taskyard):
         know_the_kind(turn, turn.system)
     turn.stop_worker()
@@ -43,7 +44,7 @@ def know_the_kind(turn: Turn, system: Taskyard) -> None:
 DRAINING = Measure(
     "drain",
     "back",
-    ("raw", "handwritten-early", "handwritten-late", "taskyard", "single"),
+    ("raw", "raw-late", "handwritten-early", "handwritten-late", "taskyard", "single"),
     run,
     (
         Figure(

@@ -69,10 +69,15 @@ class Handwritten(Recorded):
 
 
 class RawCelery(System):
-    """Celery without a record. How far it is can only be seen by what waits in its queue."""
+    """Celery without a record, acknowledging `early` or `late`.
 
-    name = "raw"
-    title = "raw Celery"
+    How far it is can only be seen by what waits in its queue.
+    """
+
+    def __init__(self, ack: str) -> None:
+        self.name = "raw" if ack == "early" else f"raw-{ack}"
+        self.title = "raw Celery" if ack == "early" else f"raw, {ack} ack"
+        self.environment = {"RAW_ACK": ack}
 
     def front(self, place: Place) -> Sequence[Command]:  # noqa: ARG002 - it has none
         """Return nothing: whoever publishes talks to RabbitMQ."""
@@ -92,7 +97,7 @@ class RawCelery(System):
 
     def clear(self, place: Place) -> None:
         """Empty the queue."""
-        place.servers.purge("raw")
+        place.servers.purge(self.name)
 
     def drain(self, place: Place, count: int, limit_s: float) -> float:
         """Count by the queue, from when the worker takes the first until it has taken the last."""
@@ -100,7 +105,7 @@ class RawCelery(System):
             channel = connection.channel()
 
             def waiting() -> int:
-                return int(channel.queue_declare("raw", passive=True).message_count)
+                return int(channel.queue_declare(self.name, passive=True).message_count)
 
             deadline = time.monotonic() + STARTING_S
             while (left := waiting()) >= count and time.monotonic() < deadline:

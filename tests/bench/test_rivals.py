@@ -49,7 +49,7 @@ def test_the_handwritten_pattern_records_submits_does_and_shows_a_task(servers, 
         assert queue["durable"]
 
 
-@pytest.mark.parametrize("name", ["handwritten-late", "raw"])
+@pytest.mark.parametrize("name", ["handwritten-late", "raw", "raw-late"])
 def test_a_rival_drains_what_it_was_filled_with(servers, name):
     with a_turn(name, servers) as taken:
         taken.system.fill(taken.place, 20)
