@@ -41,6 +41,7 @@ class Sizes:
     held_idle: int = 10_000
     held_polls: int = 1_000
     held_s: float = 10.0
+    most_queues: int = 1_000
 
 
 QUICK = Sizes(
@@ -52,15 +53,16 @@ QUICK = Sizes(
     rival_drain_tasks=1_000,
     rival_drain_limit_s=3.0,
     starts=30,
-    sustained_s=6.0,
-    rival_sustained_s=3.0,
+    sustained_s=4.0,
+    rival_sustained_s=2.0,
     history_tasks=100_000,
-    history_times=200,
+    history_times=100,
     idle_s=1.0,
-    backlog_tasks=50_000,
+    backlog_tasks=20_000,
     held_idle=1_000,
     held_polls=200,
-    held_s=2.0,
+    held_s=1.0,
+    most_queues=100,
 )
 """A look in under four minutes: enough to see that all works, not to quote."""
 

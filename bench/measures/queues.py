@@ -27,7 +27,7 @@ def run(turn: Turn) -> Figures:
     warm(turn)  # a connection is opened when it is needed first
     turn.system.await_finished(turn.place, turn.place.value("SELECT count(*) FROM tasks"), _DONE_S)
     figures: Figures = {f"{part} connections": turn.place.value(_CONNECTIONS, part) for part in _PARTS}
-    for count in _COUNTS:
+    for count in (each for each in _COUNTS if each <= turn.sizes.most_queues):
         _have_queues(turn, count)
         used = share_of_core(turn, turn.sizes.idle_s)
         figures |= {f"{count} {part}": used[part] for part in ("dispatcher", "postgresql")}
