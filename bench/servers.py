@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy.engine import make_url
 
-from taskyard import schema
+from taskyard import migrating
 from taskyard.local import rabbitmq as local_rabbitmq
 from taskyard.local.placement import find_programs
 from taskyard.local.postgresql import PostgreSQL
@@ -91,7 +91,7 @@ class Servers:
 
     def _make_tables(self) -> None:
         self._administer(f"CREATE DATABASE {_TABLES}")
-        schema.migrate(self._url(_TABLES))
+        migrating.migrate(self._url(_TABLES))
 
     def _url(self, database: str) -> str:
         return make_url(self.postgresql.url).set(database=database).render_as_string(hide_password=False)

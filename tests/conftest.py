@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
 
-from taskyard import schema
+from taskyard import migrating
 from taskyard.database import Session
 from taskyard.local.postgresql import PostgreSQL
 from taskyard.local.rabbitmq import RabbitMQ
@@ -62,7 +62,7 @@ def execute(server: PostgreSQL, statement: str) -> None:
 def template(postgresql) -> str:
     """The name of a database with the tables, to be copied."""
     execute(postgresql, "CREATE DATABASE template_taskyard")
-    schema.migrate(make_url(postgresql.url).set(database="template_taskyard").render_as_string(hide_password=False))
+    migrating.migrate(make_url(postgresql.url).set(database="template_taskyard").render_as_string(hide_password=False))
     return "template_taskyard"
 
 

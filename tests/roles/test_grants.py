@@ -9,7 +9,7 @@ import pytest
 from psycopg2 import sql
 from sqlalchemy.engine import make_url
 
-from taskyard import grants, schema
+from taskyard import grants, migrating, schema
 from taskyard.database import Session
 from taskyard.grants import API, DISPATCHER, GUARD, WORKER
 
@@ -158,7 +158,7 @@ def test_each_role_may_do_what_the_table_of_grants_says_and_nothing_else(cursor_
 def test_what_a_role_has_beyond_its_needs_is_taken_at_the_next_migration(database_url, cursor_of, owner):
     owner.execute("GRANT ALL ON audit, api_keys TO taskyard_worker")
     owner.execute("GRANT UPDATE (payload) ON tasks TO taskyard_worker")
-    schema.migrate(database_url)
+    migrating.migrate(database_url)
     for statement in ("SELECT FROM api_keys", "DELETE FROM audit", "UPDATE tasks SET payload = '{}'"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor_of(WORKER).execute(statement)
@@ -173,7 +173,7 @@ def test_a_role_that_came_after_the_tables_gets_its_rights_at_the_next_migration
     session = Session(url.render_as_string(hide_password=False), "test")
     with pytest.raises(schema.SchemaError, match="taskyard migrate"):
         schema.wait_until_usable(session, wait_s=0)
-    schema.migrate(database_url)
+    migrating.migrate(database_url)
     assert schema.wait_until_usable(session, wait_s=0) == schema.REVISION
     session.close()
     cursor_of(DISPATCHER).execute("DELETE FROM ready")

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from roles.conftest import connect
-from taskyard import grants, schema
+from taskyard import grants, migrating, schema
 from taskyard.database import Session
 from taskyard.local.postgresql import PostgreSQL
 
@@ -79,7 +79,7 @@ def _migrate(url: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_one_user_for_everything_goes_on_without_any_role(bare):
-    assert schema.migrate(bare.url) == schema.REVISION
+    assert migrating.migrate(bare.url) == schema.REVISION
     assert bare.roles() == {}
     session = Session(bare.url, "test")
     assert session.run(schema.usable) == schema.REVISION
@@ -111,8 +111,8 @@ def test_a_role_of_a_part_that_owns_the_tables_keeps_all_its_rights(bare):
     """As where the one user of an old installation happens to have such a name."""
     bare.administer(f"CREATE ROLE taskyard_worker LOGIN PASSWORD '{PASSWORD}'")
     bare.administer("ALTER DATABASE shop OWNER TO taskyard_worker")
-    schema.migrate(bare.url_of("taskyard_worker"))
-    schema.migrate(bare.url_of("taskyard_worker"))
+    migrating.migrate(bare.url_of("taskyard_worker"))
+    migrating.migrate(bare.url_of("taskyard_worker"))
     with closing(connect(bare.url_of("taskyard_worker"))) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM api_keys")
 
@@ -120,9 +120,9 @@ def test_a_role_of_a_part_that_owns_the_tables_keeps_all_its_rights(bare):
 def test_a_migration_may_wait_for_roles_that_somebody_else_makes(bare):
     """They would get nothing of the tables if they came after it."""
     with pytest.raises(grants.RolesError, match="no role taskyard_api"):
-        schema.migrate(bare.url, wait_s=0, await_roles=True)
+        migrating.migrate(bare.url, wait_s=0, await_roles=True)
     with ThreadPoolExecutor(1) as thread:
-        migrated = thread.submit(schema.migrate, bare.url, 60, await_roles=True)
+        migrated = thread.submit(migrating.migrate, bare.url, 60, await_roles=True)
         for role in grants.ROLES:
             bare.administer(f"CREATE ROLE {role}")
         assert migrated.result(60) == schema.REVISION

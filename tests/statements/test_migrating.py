@@ -10,7 +10,7 @@ import pytest
 
 from statements import factories as f
 from statements.versions import FIRST, LATER, bring_to
-from taskyard import schema
+from taskyard import migrating, schema
 from taskyard.database import Session
 from taskyard.patience import LockedError
 from waiting import eventually
@@ -133,11 +133,11 @@ def test_a_transaction_that_is_left_open_holds_up_the_migration_and_nobody_else(
     with ThreadPoolExecutor(1) as thread, traffic(first_url) as both:
         with forgotten.transaction() as cursor:
             cursor.execute(f"SELECT FROM {held}")
-            migrating = thread.submit(schema.migrate, first_url, say=said.append)
+            ended = thread.submit(migrating.migrate, first_url, say=said.append)
             eventually(lambda: len(said) > 1, "it gave up twice")
             further(both)
-            assert not migrating.done()
-        assert migrating.result(60) == schema.REVISION
+            assert not ended.done()
+        assert ended.result(60) == schema.REVISION
     assert "the oldest transaction: forgotten, process " in said[0]
     session.close()
 

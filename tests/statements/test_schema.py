@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from statements import factories as f
-from taskyard import schema
+from taskyard import migrating, schema
 from taskyard.database import Session
 from taskyard.handlers import load
 from taskyard_worker.builtin import MODULES
@@ -22,7 +22,7 @@ from waiting import eventually
 
 def test_many_may_migrate_at_once(empty_url):
     with ThreadPoolExecutor(6) as threads:
-        versions = list(threads.map(lambda _: schema.migrate(empty_url), range(6)))
+        versions = list(threads.map(lambda _: migrating.migrate(empty_url), range(6)))
     assert versions == [schema.REVISION] * 6
     session = Session(empty_url, "test")
     assert session.run(schema.current) == schema.REVISION
@@ -82,7 +82,7 @@ def test_tables_of_a_newer_version_are_left_alone(session, database_url):
     """The version before runs on them, so that an upgrade can be undone."""
     f.run_sql(session, "UPDATE alembic_version SET version_num = '9999'")
     before = f.rows(session, "SELECT count(*) FROM pg_class")
-    assert schema.migrate(database_url) == "9999"
+    assert migrating.migrate(database_url) == "9999"
     ran = _taskyard("migrate", DATABASE_URL=database_url)
     assert (ran.returncode, "nothing was changed" in ran.stdout) == (0, True)
     assert f.rows(session, "SELECT version_num FROM alembic_version") == [("9999",)]
@@ -98,7 +98,7 @@ def test_waiting_for_the_tables_ends_when_they_are_there(empty_url):
         eventually(lambda: f.rows(session, asks), "it asks")
         session.close()
         assert not waiting.done()
-        schema.migrate(empty_url)
+        migrating.migrate(empty_url)
         ran = waiting.result(60)
     assert (ran.returncode, ran.stdout) == (0, f"The tables are at version {schema.REVISION}.\n")
     assert "Waits: the tables are at version None" in ran.stderr

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from taskyard import keys_command, schema
+from taskyard import keys_command, migrating, schema
 from taskyard.database import Session
 from taskyard.explaining import explaining
 from taskyard.issuing import Person, record_first
@@ -36,7 +36,7 @@ def migrate(
     settings = MigrationSettings()
     url = settings.database_url.get_secret_value()
     with explaining("taskyard migrate"):
-        version = schema.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles, say=_say_waiting)
+        version = migrating.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles, say=_say_waiting)
         if first_key := settings.first_key.get_secret_value():
             with Session(url, "taskyard migrate").transaction() as cursor:
                 is_new = record_first(cursor, first_key, Person.of_this_process())

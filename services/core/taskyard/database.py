@@ -6,6 +6,7 @@ between threads, so no pool stands between a thread and its connection.
 """
 
 import errno
+import re
 import select
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -16,7 +17,6 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 import psycopg2.extras
-from sqlalchemy.engine import make_url
 
 from taskyard.errors import UnavailableError
 
@@ -157,19 +157,25 @@ class Session:
 
 def dsn(url: str, application: str, statement_timeout_s: float, options: str = "") -> dict[str, Any]:
     """Return how psycopg2 is to connect to `url`: what all connections have in common, and what this one asks for."""
-    parts = make_url(url)
     return {
-        "host": parts.host,
-        "port": parts.port,
-        "user": parts.username,
-        "password": parts.password,
-        "dbname": parts.database,
         "application_name": application,
         "options": f"-c statement_timeout={_ms(statement_timeout_s)}"
         f" -c idle_in_transaction_session_timeout={_ms(_STANDSTILL_S)} -c jit=off -c timezone=UTC {options}",
         **_KEEPALIVE,
-        **parts.query,
+        **read_url(url),
     }
+
+
+def read_url(url: str) -> dict[str, str]:
+    """Return what the URL of a PostgreSQL says, by libpq's names; it may name a driver, as SQLAlchemy has it.
+
+    Raises:
+        psycopg2.ProgrammingError: it is none; the message may show parts of it.
+    """
+    found: dict[str, str] = psycopg2.extensions.parse_dsn(url.replace("postgresql+psycopg2://", "postgresql://", 1))
+    if not re.fullmatch(r"[0-9,]*", found.get("port", "")):  # a password with a slash looks like one
+        raise psycopg2.ProgrammingError("its port is no number")
+    return found
 
 
 @contextmanager

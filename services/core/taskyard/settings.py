@@ -3,8 +3,11 @@
 import re
 from typing import Annotated, Final, Literal
 
+import psycopg2
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from taskyard.database import read_url
 
 WordList = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list in the environment; a field of this type needs `split_words` as its validator."""
@@ -18,19 +21,24 @@ def split_words(value: object) -> object:
 
 
 _DRIVER: Final = "postgresql+psycopg2://"
+_ESCAPED: Final = "write @, :, /, ? and # in a name or a password as %40, %3A, %2F, %3F and %23"
 
 
 def with_driver(url: object) -> object:
     """Name the driver in the URL of a PostgreSQL, which others write without one, or short.
 
     Raises:
-        ValueError: that is the URL of something else.
+        ValueError: that is the URL of something else, or none.
     """
     if not isinstance(url, str) or not url:
         return url
     renamed, found = re.subn(r"^postgres(ql(\+psycopg2)?)?://", _DRIVER, url)
     if not found:
         raise ValueError("must begin with postgresql://")
+    try:
+        read_url(renamed)
+    except psycopg2.ProgrammingError:  # its words may show the password
+        raise ValueError("must be like postgresql://user:password@host:5432/database; " + _ESCAPED) from None
     return renamed
 
 

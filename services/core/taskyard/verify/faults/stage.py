@@ -13,7 +13,7 @@ from typing import Final
 
 import psutil
 
-from taskyard import schema
+from taskyard import migrating
 from taskyard.database import Session
 from taskyard.errors import UnavailableError
 from taskyard.grants import role_of
@@ -114,7 +114,7 @@ class Stage:
             LocalRunError: something does not start.
         """
         self._supervisor.start(self.postgresql, self.rabbitmq)
-        schema.migrate(self.postgresql.part.url)
+        migrating.migrate(self.postgresql.part.url)
         api_port = self._ports.choose("api", None)
         self.api_url = f"http://{LOOPBACK}:{api_port}"
         self._connect()
