@@ -6,6 +6,7 @@ import structlog
 import typer
 
 from taskyard import garbage, logs
+from taskyard.explaining import settings_for
 from taskyard.listening import is_loopback
 from taskyard.metrics import registry
 from taskyard.serving import serve
@@ -29,7 +30,7 @@ def run() -> None:
     machine reach it without asking for keys, unless it is told to. Configured by the environment:
     DATABASE_URL, TASKYARD_API_HOST, TASKYARD_API_PORT and others, see docs/operations.md.
     """
-    settings = ApiSettings()
+    settings = settings_for("taskyard-api", ApiSettings)
     if settings.auth == "none" and not settings.auth_none_anywhere and not is_loopback(settings.api_host):
         typer.echo(_OPEN_TO_ALL.format(host=settings.api_host), err=True)
         raise typer.Exit(2)

@@ -7,7 +7,7 @@ import typer
 
 from taskyard import keys_command, migrating, schema
 from taskyard.database import Session
-from taskyard.explaining import explaining
+from taskyard.explaining import explaining, settings_for
 from taskyard.issuing import Person, record_first
 from taskyard.settings import DatabaseSettings, MigrationSettings
 from taskyard.verify.command import verify
@@ -33,7 +33,7 @@ def migrate(
     The roles taskyard_api, taskyard_dispatcher, taskyard_worker and taskyard_guard, those that exist, get what each
     part needs of the tables, and nothing else. The API key TASKYARD_FIRST_KEY is recorded where it is not known yet.
     """
-    settings = MigrationSettings()
+    settings = settings_for("taskyard migrate", MigrationSettings)
     url = settings.database_url.get_secret_value()
     with explaining("taskyard migrate"):
         version = migrating.migrate(url, wait_s, make_roles=make_roles, await_roles=await_roles, say=_say_waiting)
@@ -52,7 +52,8 @@ def wait_for_schema(
 ) -> None:
     """Wait until the tables in DATABASE_URL are at this version or a newer one, for others to bring them there."""
     with explaining("taskyard wait-for-schema"):
-        session = Session(DatabaseSettings().database_url.get_secret_value(), "taskyard wait-for-schema")
+        url = settings_for("taskyard wait-for-schema", DatabaseSettings).database_url.get_secret_value()
+        session = Session(url, "taskyard wait-for-schema")
         version = schema.wait_until_usable(session, wait_s, _say_waiting)
     typer.echo(f"The tables are at version {version}.")
 

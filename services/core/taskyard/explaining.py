@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg2
 import psycopg2.errors
 import typer
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from taskyard.errors import TaskyardError
+
+S = TypeVar("S", bound=BaseSettings)
 
 _NO_RIGHT: Final = "the user that DATABASE_URL names lacks the right; name the one that `taskyard migrate` runs as"
 _NO_CONNECTION: Final = "see that DATABASE_URL names the server, database, user and password that you mean"
@@ -24,6 +27,22 @@ def explaining(what: str) -> Iterator[None]:
     except (TaskyardError, psycopg2.Error, ValidationError) as error:
         typer.echo(f"{what}: {_said(error)}", err=True)
         raise typer.Exit(1) from error
+
+
+def settings_for(command: str, of: type[S]) -> S:
+    """Return the settings `of` a part as the environment has them; where one is wrong, say so and end with status 1."""
+    try:
+        return of()
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=False, include_input=False):
+            typer.echo(f"{command}: {_variable(of, str(fault['loc'][0]))}: {fault['msg']}", err=True)
+        raise SystemExit(1) from None
+
+
+def _variable(of: type[BaseSettings], name: str) -> str:
+    """Return how the environment calls a setting; an alias is called as it is."""
+    prefix = of.model_config.get("env_prefix", "")
+    return f"{prefix}{name}".upper() if name in of.model_fields else name
 
 
 def _said(error: TaskyardError | psycopg2.Error | ValidationError) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from taskyard import logs
 from taskyard.broker import celery_app
+from taskyard.explaining import settings_for
 from taskyard.listening import is_loopback
 from taskyard.settings import BrokerSettings
 
@@ -38,7 +39,7 @@ def main() -> None:
 
     It refuses to listen where others than this machine reach it without asking for a password, unless it is told to.
     """
-    settings = FlowerSettings()
+    settings = settings_for("taskyard-flower", FlowerSettings)
     open_to_all = not (settings.flower_basic_auth.get_secret_value() or settings.flower_auth_none_anywhere)
     if open_to_all and not is_loopback(settings.flower_host):
         sys.stderr.write(_OPEN_TO_ALL.format(host=settings.flower_host) + "\n")

@@ -13,6 +13,7 @@ from taskyard import garbage, logs, schema
 from taskyard.broker import celery_app
 from taskyard.database import Session
 from taskyard.errors import TaskyardError
+from taskyard.explaining import settings_for
 from taskyard.health import Health, Pulse
 from taskyard.metrics import registry
 from taskyard.prepared import BY_KEY
@@ -122,7 +123,7 @@ def run() -> None:
     Configured by the environment: DATABASE_URL, CELERY_BROKER_URL, TASKYARD_DISPATCH_WINDOW and others, see
     docs/operations.md. Any number of replicas may run; each queue is led by one of them.
     """
-    settings = DispatcherSettings()
+    settings = settings_for("taskyard-dispatcher", DispatcherSettings)
     logs.configure(settings, "dispatcher")
     collectors, health, stop = registry("dispatcher"), Health(settings.stall_s), threading.Event()
     metrics = DispatcherMetrics(collectors)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from taskyard import logs, schema
 from taskyard.database import Session
 from taskyard.errors import TaskyardError
+from taskyard.explaining import settings_for
 from taskyard.health import Health
 from taskyard.metrics import registry
 from taskyard.serving import serve
@@ -41,7 +42,7 @@ def guard() -> None:
     Configured by the environment: DATABASE_URL, TASKYARD_GUARD_SELECTOR, TASKYARD_GUARD_NAMESPACE and others, see
     docs/operations.md. One is enough; more do no harm.
     """
-    settings = GuardSettings()
+    settings = settings_for("taskyard-kubernetes guard", GuardSettings)
     logs.configure(settings, "guard")
     collectors, health, stop = registry("guard"), Health(settings.stall_s), threading.Event()
     serve(settings, collectors, health)
@@ -67,7 +68,7 @@ def make_secrets(
     wait_s: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the API server.")] = 120.0,
 ) -> None:
     """Create the Secrets that do not exist, and add the keys that are missing; nothing that is there is changed."""
-    settings = ClusterSettings()
+    settings = settings_for("taskyard-kubernetes make-secrets", ClusterSettings)
     with _explaining("make-secrets"):
         specs = secrets_spec.read(file.read_bytes())
         server, namespace = api_server(settings.kubernetes_url), own_namespace(settings.guard_namespace)

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from taskyard import garbage, logs, schema
 from taskyard.database import Cursor, Session
 from taskyard.errors import HandlerLoadError, TaskyardError
+from taskyard.explaining import settings_for
 from taskyard.handlers import Kind, load
 from taskyard.health import Health
 from taskyard.metrics import registry
@@ -113,7 +114,7 @@ def run() -> None:
     Configured by the environment: DATABASE_URL, CELERY_BROKER_URL, TASKYARD_HANDLERS, TASKYARD_QUEUES,
     TASKYARD_CONCURRENCY and others, see docs/operations.md. SIGTERM ends it after what it runs.
     """
-    settings = WorkerSettings()
+    settings = settings_for("taskyard-worker", WorkerSettings)
     logs.configure(settings, "worker")
     shown = Shown(registry("worker"), Health(settings.stall_s), Readiness())
     serve(settings, shown.collectors, shown.health)
